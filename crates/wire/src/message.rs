@@ -166,6 +166,16 @@ pub struct KeySecrets {
     pub user_pin: String,
 }
 
+impl Drop for KeySecrets {
+    fn drop(&mut self) {
+        use zeroize::Zeroize as _;
+        self.factory_device_key.zeroize();
+        self.device_key.zeroize();
+        self.admin_pin.zeroize();
+        self.user_pin.zeroize();
+    }
+}
+
 impl std::fmt::Debug for KeySecrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "KeySecrets({}, redacted)", self.key)
