@@ -80,6 +80,8 @@ pub enum Alignment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Envelope {
+    /// First 4-byte field: 1 as the version of GM/T 0016's blob; AS568 calls the field an algorithm id.
+    pub version: u32,
     /// Length of the encrypted private key field: 64 (AS568) or 32 (Sunyard).
     pub private_key_len: u8,
     /// Where the private key sits in a field of 64.
