@@ -1,1 +1,20 @@
 #![doc = include_str!("../README.md")]
+
+mod entry;
+mod error;
+mod index;
+mod journal;
+mod store;
+mod writer;
+
+pub use error::JournalError;
+pub use journal::Journal;
+
+/// Most bytes of one record or report: sixteen of them and their keys fit one sled node, see the README.
+pub const MAX_RECORD_BYTES: usize = 16 * 1024;
+/// Most characters of a stream's name or a report's id.
+pub const MAX_NAME_BYTES: usize = 96;
+/// Most records of one stream: a job has some forty.
+pub const MAX_STREAM_RECORDS: u64 = 1024;
+/// Most reports waiting in the outbox: weeks without a portal.
+pub const MAX_REPORTS: usize = 100_000;
