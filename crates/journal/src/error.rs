@@ -7,7 +7,9 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum JournalError {
     /// The caller's bytes are over the bound (a bug of the caller).
-    #[error("the {what} of {name:?} has {bytes} bytes, the journal takes at most {limit}: make it smaller or split it")]
+    #[error(
+        "the {what} of {name:?} has {bytes} bytes, the journal takes at most {limit}: make it smaller or split it"
+    )]
     TooLarge {
         /// `record` or `report`.
         what: &'static str,
@@ -41,7 +43,9 @@ pub enum JournalError {
         id: String,
     },
     /// The outbox holds [`crate::MAX_REPORTS`] reports: the portal has not acknowledged anything for long (operator).
-    #[error("the outbox of {dir} is full ({limit} reports): reconnect the station to the portal before more keys are made")]
+    #[error(
+        "the outbox of {dir} is full ({limit} reports): reconnect the station to the portal before more keys are made"
+    )]
     OutboxFull {
         /// The journal's directory.
         dir: PathBuf,
@@ -49,13 +53,17 @@ pub enum JournalError {
         limit: usize,
     },
     /// Another process has this journal open (operator).
-    #[error("the journal {dir} is open in another process: stop the other station, or give this one a directory of its own")]
+    #[error(
+        "the journal {dir} is open in another process: stop the other station, or give this one a directory of its own"
+    )]
     Busy {
         /// The journal's directory.
         dir: PathBuf,
     },
     /// The directory or the store in it cannot be opened (operator).
-    #[error("cannot open the journal {dir}: {doing}; check that the directory exists, is writable and has space")]
+    #[error(
+        "cannot open the journal {dir}: {doing}; check that the directory exists, is writable and has space"
+    )]
     Open {
         /// The journal's directory.
         dir: PathBuf,
@@ -66,7 +74,9 @@ pub enum JournalError {
         source: std::io::Error,
     },
     /// The store is there but cannot be read, as after a failing disk (operator).
-    #[error("the journal {dir} cannot be read: {detail}; keep a copy of the directory for the inquiry before anything else")]
+    #[error(
+        "the journal {dir} cannot be read: {detail}; keep a copy of the directory for the inquiry before anything else"
+    )]
     Illegible {
         /// The journal's directory.
         dir: PathBuf,
@@ -74,7 +84,9 @@ pub enum JournalError {
         detail: String,
     },
     /// A write or sync failed earlier: what is on the disk is unknown, so nothing more is taken (operator).
-    #[error("the journal {dir} is poisoned, since {reason}: stop the station, check the disk, start again; jobs under way are then resumed by reading their keys")]
+    #[error(
+        "the journal {dir} is poisoned, since {reason}: stop the station, check the disk, start again; jobs under way are then resumed by reading their keys"
+    )]
     Poisoned {
         /// The journal's directory.
         dir: PathBuf,

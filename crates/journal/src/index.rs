@@ -32,10 +32,15 @@ impl Index {
                 Some(entry::Key::Report(sequence)) => index.load_report(sequence, &value, &mut notes),
                 Some(entry::Key::NextReport) => match entry::read_number(&value) {
                     Some(next) => index.next_report = index.next_report.max(next),
-                    None => notes.push("the count of reports has another form: it was counted anew".to_owned()),
+                    None => {
+                        notes.push("the count of reports has another form: it was counted anew".to_owned())
+                    }
                 },
                 Some(entry::Key::Done(..)) => {}
-                None => notes.push(format!("an entry with the unknown key {:?} was left alone", key.escape_ascii().to_string())),
+                None => notes.push(format!(
+                    "an entry with the unknown key {:?} was left alone",
+                    key.escape_ascii().to_string()
+                )),
             }
         }
         Ok((index, notes))
@@ -44,7 +49,9 @@ impl Index {
     fn load_record(&mut self, stream: String, sequence: u64, value: &[u8], notes: &mut Vec<String>) {
         let next = self.live.entry(stream.clone()).or_insert(0);
         if *next != sequence {
-            notes.push(format!("stream {stream:?}: record {next} should follow, but {sequence} does: records are missing"));
+            notes.push(format!(
+                "stream {stream:?}: record {next} should follow, but {sequence} does: records are missing"
+            ));
         }
         *next = sequence.saturating_add(1);
         if entry::read_record(value).is_none() {
@@ -57,7 +64,9 @@ impl Index {
         match entry::read_report(value) {
             Some((id, _)) => {
                 if self.reports.insert(id.to_owned(), sequence).is_some() {
-                    notes.push(format!("outbox: report {id:?} is there twice; both are kept, the later one is acknowledged"));
+                    notes.push(format!(
+                        "outbox: report {id:?} is there twice; both are kept, the later one is acknowledged"
+                    ));
                 }
             }
             None => notes.push(format!("outbox: report {sequence} has another form: parked, it is not sent")),
@@ -75,7 +84,13 @@ impl Index {
     }
 
     /// Plans one record; its sequence.
-    pub(crate) fn append(&mut self, store: &Store, changes: &mut Changes, stream: &str, record: &[u8]) -> Result<u64, JournalError> {
+    pub(crate) fn append(
+        &mut self,
+        store: &Store,
+        changes: &mut Changes,
+        stream: &str,
+        record: &[u8],
+    ) -> Result<u64, JournalError> {
         let wrong = |why| JournalError::Stream { stream: stream.to_owned(), why };
         let sequence = match self.live.get(stream) {
             Some(next) => *next,
@@ -93,7 +108,13 @@ impl Index {
     }
 
     /// Whether `report` would be taken: `Some` sequence if the very same one waits already.
-    pub(crate) fn check_report(&self, store: &Store, changes: &Changes, id: &str, report: &[u8]) -> Result<Option<u64>, JournalError> {
+    pub(crate) fn check_report(
+        &self,
+        store: &Store,
+        changes: &Changes,
+        id: &str,
+        report: &[u8],
+    ) -> Result<Option<u64>, JournalError> {
         if let Some(sequence) = self.reports.get(id) {
             let held = store.get(changes, &entry::report_key(*sequence))?;
             return if held.as_deref() == Some(&entry::report_value(id, report)) {
@@ -126,12 +147,20 @@ impl Index {
     }
 
     /// Plans the move of a stream to `done/`. Finishing it again does nothing.
-    pub(crate) fn finish(&mut self, store: &Store, changes: &mut Changes, stream: &str) -> Result<(), JournalError> {
+    pub(crate) fn finish(
+        &mut self,
+        store: &Store,
+        changes: &mut Changes,
+        stream: &str,
+    ) -> Result<(), JournalError> {
         let Some(next) = self.live.get(stream).copied() else {
             return if store.any(changes, &entry::done_prefix(stream))? {
                 Ok(())
             } else {
-                Err(JournalError::Stream { stream: stream.to_owned(), why: "has no record: it cannot be finished" })
+                Err(JournalError::Stream {
+                    stream: stream.to_owned(),
+                    why: "has no record: it cannot be finished",
+                })
             };
         };
         for sequence in 0..next.min(MAX_STREAM_RECORDS) {

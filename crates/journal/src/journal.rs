@@ -97,7 +97,13 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Journal::append`] and [`Journal::report`]; then neither was added.
-    pub fn append_with_report(&self, stream: &str, record: &[u8], report_id: &str, report: &[u8]) -> Result<u64, JournalError> {
+    pub fn append_with_report(
+        &self,
+        stream: &str,
+        record: &[u8],
+        report_id: &str,
+        report: &[u8],
+    ) -> Result<u64, JournalError> {
         check_record(stream, record)?;
         check_report(report_id, report)?;
         let report = Some((report_id.to_owned(), report.to_vec()));
@@ -232,7 +238,10 @@ impl Journal {
     fn read<T>(&self, look: impl FnOnce(&State) -> Result<T, JournalError>) -> Result<T, JournalError> {
         let shared = &self.0.shared;
         let Ok(guard) = shared.state.read() else {
-            return Err(JournalError::Poisoned { dir: shared.dir.clone(), reason: "its writer panicked".to_owned() });
+            return Err(JournalError::Poisoned {
+                dir: shared.dir.clone(),
+                reason: "its writer panicked".to_owned(),
+            });
         };
         shared.check()?;
         look(guard.as_ref().ok_or_else(|| shared.gone())?)
@@ -250,7 +259,8 @@ fn records(store: &Store, name: &str, prefix: &[u8]) -> Result<Vec<Vec<u8>>, Jou
         let (key, value) = pair?;
         let sequence = key.get(prefix.len()..).and_then(entry::read_number);
         let follows = sequence.is_some_and(|s| usize::try_from(s) == Ok(records.len()));
-        let record = entry::read_record(&value).filter(|_| follows).ok_or_else(|| illegible(records.len()))?;
+        let record =
+            entry::read_record(&value).filter(|_| follows).ok_or_else(|| illegible(records.len()))?;
         records.push(record.to_vec());
     }
     Ok(records)

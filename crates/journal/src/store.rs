@@ -42,15 +42,22 @@ impl Store {
         let lock = lock(dir)?;
         let db = open_sled(dir)?;
         sync_tree(dir).map_err(failed("syncing the new files"))?;
-        let file = OpenOptions::new().write(true).open(dir.join("db")).map_err(failed("opening its db file"))?;
-        Ok(Self { db, sync: Some(Box::new(move || file.sync_data())), dir: dir.to_owned(), _lock: Some(lock) })
+        let file =
+            OpenOptions::new().write(true).open(dir.join("db")).map_err(failed("opening its db file"))?;
+        Ok(Self {
+            db,
+            sync: Some(Box::new(move || file.sync_data())),
+            dir: dir.to_owned(),
+            _lock: Some(lock),
+        })
     }
 
     /// A store in memory-backed files that vanish with it.
     pub(crate) fn memory() -> Result<Self, JournalError> {
         let dir = PathBuf::from("(memory)");
         let config = sled::Config::new().temporary(true).flush_every_ms(None).segment_size(SEGMENT_BYTES);
-        let db = config.open().map_err(|e| JournalError::Illegible { dir: dir.clone(), detail: e.to_string() })?;
+        let db =
+            config.open().map_err(|e| JournalError::Illegible { dir: dir.clone(), detail: e.to_string() })?;
         Ok(Self { db, sync: None, dir, _lock: None })
     }
 
@@ -98,7 +105,10 @@ impl Store {
     }
 
     /// All pairs whose key starts with `prefix`, in the order of the keys.
-    pub(crate) fn scan(&self, prefix: &[u8]) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), JournalError>> + '_ {
+    pub(crate) fn scan(
+        &self,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), JournalError>> + '_ {
         self.db.scan_prefix(prefix).map(|pair| pair.map_err(|e| self.illegible(&e)))
     }
 
@@ -110,7 +120,8 @@ impl Store {
 /// One journal, one process: a lock of our own, for sled says the same in an error without a kind.
 fn lock(dir: &Path) -> Result<File, JournalError> {
     let failed = |source| JournalError::Open { dir: dir.to_owned(), doing: "taking its lock file", source };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(failed)?;
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(JournalError::Busy { dir: dir.to_owned() }),
@@ -132,7 +143,9 @@ fn open_sled(dir: &Path) -> Result<sled::Db, JournalError> {
             .map_err(|_| illegible("the store's own check failed while it was opened".to_owned()))?;
         match opened {
             // We hold the lock file, so sled's own lock is held by a store of this process that is just going away.
-            Err(sled::Error::Io(e)) if e.to_string().contains("acquire lock") && start.elapsed() < RELEASE_WAIT => {
+            Err(sled::Error::Io(e))
+                if e.to_string().contains("acquire lock") && start.elapsed() < RELEASE_WAIT =>
+            {
                 std::thread::yield_now();
             }
             Err(sled::Error::Io(source)) => {

@@ -24,10 +24,21 @@ const GROUP_BYTES: usize = 1024 * 1024;
 
 /// What a caller wants done.
 pub(crate) enum Command {
-    Append { stream: String, record: Vec<u8>, report: Option<(String, Vec<u8>)> },
-    Report { id: String, report: Vec<u8> },
-    Finish { stream: String },
-    Acknowledge { id: String },
+    Append {
+        stream: String,
+        record: Vec<u8>,
+        report: Option<(String, Vec<u8>)>,
+    },
+    Report {
+        id: String,
+        report: Vec<u8>,
+    },
+    Finish {
+        stream: String,
+    },
+    Acknowledge {
+        id: String,
+    },
     /// The last one: closes the store.
     Seal,
 }
@@ -35,7 +46,9 @@ pub(crate) enum Command {
 impl Command {
     fn bytes(&self) -> usize {
         match self {
-            Self::Append { record, report, .. } => record.len() + report.as_ref().map_or(0, |(_, bytes)| bytes.len()),
+            Self::Append { record, report, .. } => {
+                record.len() + report.as_ref().map_or(0, |(_, bytes)| bytes.len())
+            }
             Self::Report { report, .. } => report.len(),
             Self::Finish { .. } | Self::Acknowledge { .. } | Self::Seal => 0,
         }
