@@ -1,0 +1,128 @@
+//! The driver: walks the plan, writes intent and receipt around each step, decides what is in doubt.
+
+use model::Outcome;
+use profile::{Profile, Redo, Step};
+use ukey::CardTransport;
+
+use crate::{
+    end::{Interruption, Stop},
+    key_at_work::{JobSecrets, KeyAtWork},
+    ports::{Clock, Issuer, Observer, Proceed, Recorder},
+    record::{Ended, Output, Record},
+    state::{InWork, State, next, percent},
+    steps,
+};
+
+/// One run over one key. The ports are borrowed for its length.
+pub struct Driver<'a> {
+    /// The plan and the dialect.
+    pub profile: &'a Profile,
+    /// The journal.
+    pub recorder: &'a mut dyn Recorder,
+    /// The portal.
+    pub issuer: &'a mut dyn Issuer,
+    /// The screen.
+    pub observer: &'a mut dyn Observer,
+    /// Time.
+    pub clock: &'a dyn Clock,
+}
+
+impl Driver<'_> {
+    /// Carries `work` to its end, from wherever it stands. The caller writes the `Ended` record together with its report.
+    ///
+    /// # Errors
+    /// [`Interruption`]: the job stays open, to be resumed on the same key in the same slot.
+    pub fn run<T: CardTransport>(mut self, transport: T, work: InWork) -> Result<Ended, Interruption> {
+        let begin = self.clock.monotonic_ms();
+        let mut work = work;
+        let stop = match self.walk(transport, &mut work) {
+            Ok(()) => None,
+            Err(Stop::Interrupted(interruption)) => return Err(interruption),
+            Err(Stop::End { outcome, refusal, detail }) => Some((outcome, refusal, detail)),
+        };
+        let (outcome, refusal, detail) =
+            stop.unwrap_or((Outcome::Pass, None, "制证完成，请取出 (made: take it out)".to_owned()));
+        let (sign, enc) = work.verified.clone().unzip();
+        Ok(Ended {
+            outcome,
+            // A key that was refused by its factory key or by the portal was not written to.
+            key_touched: refusal.is_none() && work.touched(),
+            refusal,
+            milliseconds: self.clock.monotonic_ms().saturating_sub(begin),
+            sign_cert_serial: sign,
+            enc_cert_serial: enc,
+            detail,
+            at: self.clock.now(),
+        })
+    }
+
+    fn walk<T: CardTransport>(&mut self, transport: T, work: &mut InWork) -> Result<(), Stop> {
+        if work.begun.profile_digest != self.profile.digest {
+            return Err(Stop::error(
+                "任务开始后固件配置已更改，请隔离此钥匙 (the profile changed since the job began: set the key aside)",
+            ));
+        }
+        let begun = &work.begun;
+        let label = &self.profile.secrets.factory_device_key;
+        let secrets = self.issuer.secrets(&begun.order.job, &begun.key, &self.profile.name, label)?;
+        let mut key = KeyAtWork::new(transport, self.profile, JobSecrets::new(&secrets)?);
+        drop(secrets);
+        for step in &self.profile.steps {
+            if work.done.contains(&step.kind) {
+                continue;
+            }
+            if self.observer.step(step.kind, percent(work, self.profile)) == Proceed::Halt {
+                return Err(Stop::Interrupted(Interruption::Halted));
+            }
+            key.begin_step(step.budget);
+            let output = self.step(step, &mut key, work)?;
+            self.keep(work, Record::Receipt { step: step.kind, output, at: self.clock.now() })?;
+        }
+        Ok(())
+    }
+
+    fn step<T: CardTransport>(
+        &mut self,
+        step: &Step,
+        key: &mut KeyAtWork<'_, T>,
+        work: &mut InWork,
+    ) -> Result<Output, Stop> {
+        if work.in_doubt == Some(step.kind)
+            && let Some(output) = resolve(step, key, work)?
+        {
+            return Ok(output);
+        }
+        self.keep(work, Record::Intent { step: step.kind, at: self.clock.now() })?;
+        steps::perform(step.kind, key, work, self.issuer)
+    }
+
+    /// On disk first, then in the state: live running and replay go through the same function.
+    fn keep(&mut self, work: &mut InWork, record: Record) -> Result<(), Stop> {
+        self.recorder.record(&record)?;
+        match next(State::InWork(Box::new(work.clone())), &record) {
+            Ok(State::InWork(after)) => {
+                *work = *after;
+                Ok(())
+            }
+            Ok(_) => Err(Stop::error("a step's record ended the job")),
+            Err(illegal) => Err(Stop::error(illegal.to_string())),
+        }
+    }
+}
+
+/// Decides a step whose intent has no receipt.
+fn resolve<T: CardTransport>(
+    step: &Step,
+    key: &mut KeyAtWork<'_, T>,
+    work: &InWork,
+) -> Result<Option<Output>, Stop> {
+    match step.redo {
+        Redo::Repeat => Ok(None),
+        Redo::Inspect => steps::inspect(step.kind, key, work),
+        Redo::Ask => Err(Stop::error(format!(
+            "{}是否完成无法判定，请隔离此钥匙并上报 (whether this step was done cannot be told: set the key aside)",
+            step.kind.zh()
+        ))),
+    }
+}
+
