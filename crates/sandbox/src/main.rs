@@ -1,0 +1,70 @@
+//! `sandbox`: the doubles of outside services, on this machine.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::Context;
+use clap::Parser;
+use model::Secret;
+use sandbox::sf::{self, Repeat, SignMode};
+
+/// Local double of SF Express, for the demo and for tests. `POST /control {"next": "timeout"}` makes it misbehave,
+/// `GET /control/orders` lists its orders.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Where to listen; this machine only.
+    #[arg(long, default_value = "127.0.0.1:7444")]
+    listen: SocketAddr,
+    /// The partner id (顾客编码) callers must give.
+    #[arg(long, default_value = sf::PARTNER_ID)]
+    partner_id: String,
+    /// A file with the checkword (校验码); without it the public one of the sandbox.
+    #[arg(long)]
+    checkword_file: Option<PathBuf>,
+    /// The signature that the pretended account is set to.
+    #[arg(long, value_enum, default_value = "standard")]
+    sign_mode: SignMode,
+    /// What an order id gets that was used before.
+    #[arg(long, value_enum, default_value = "first-waybill")]
+    repeat: Repeat,
+    /// A file that keeps the orders over a restart.
+    #[arg(long)]
+    state: Option<PathBuf>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let arguments = Arguments::parse();
+    let checkword = match &arguments.checkword_file {
+        None => sf::CHECKWORD.to_owned(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path);
+            text.with_context(|| format!("cannot read the checkword from {}", path.display()))?
+        }
+    };
+    let options = sf::Options {
+        listen: arguments.listen,
+        partner_id: arguments.partner_id,
+        checkword: Secret::from(checkword.trim()),
+        sign_mode: arguments.sign_mode,
+        repeat: arguments.repeat,
+        state: arguments.state,
+    };
+    tokio::select! {
+        ended = sf::serve(options) => ended?,
+        signal = ended_by_signal() => signal.context("cannot listen for signals")?,
+    }
+    Ok(())
+}
+
+/// SIGINT or SIGTERM: every answered order is on disk already, so ending is just ending.
+async fn ended_by_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => interrupt,
+        _ = term.recv() => Ok(()),
+    }
+}
