@@ -208,6 +208,7 @@ async fn the_last_will_is_published_when_a_client_vanishes_and_not_when_it_says_
     let broker = Broker::start();
     let (_portal, mut portal_inbox) = broker.client("portal", &["ukey/v1/+/up"]).await;
     let mut settings = broker.settings("bench-1");
+    settings.keep_alive = Duration::from_secs(1);
     settings.last_will = Some(("ukey/v1/bench-1/up".to_owned(), b"gone".to_vec()));
     let (station, mut inbox) = mqtt::connect(settings.clone(), Vec::new()).unwrap();
     assert_eq!(next(&mut inbox).await, Incoming::Online);
