@@ -1,0 +1,284 @@
+//! What all slots share: profiles, pool, board, journal, link, and which jobs are unfinished where.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::{Duration, Instant},
+};
+
+use gm::SigningKey;
+use journal::Journal;
+use model::{KeyId, OrderNumber, Outcome, SlotName};
+use profile::Profile;
+use wire::{Event, JobEnded, KeyRefused, RefusalReason, Report, SlotPhase};
+use workflow::{Begun, Ended, InWork, Record, State, replay};
+
+use crate::{board::Board, clock, config::Config, link::Link, pool::Pool};
+
+/// A job that was begun and waits for its key to come back.
+pub struct Unfinished {
+    /// Its stream in the journal.
+    pub stream: String,
+    /// Where it stands.
+    pub work: InWork,
+    /// When waiting ends.
+    pub until: Instant,
+}
+
+/// What all slots share.
+pub struct Bench {
+    /// Configuration.
+    pub config: Config,
+    /// Profiles.
+    pub profiles: Vec<Profile>,
+    /// Leased jobs.
+    pub pool: Pool,
+    /// Screens.
+    pub board: Board,
+    /// Journal and outbox.
+    pub journal: Journal,
+    /// The portal.
+    pub link: Link,
+    /// Opens what is sealed to this station.
+    pub sealing_key: Arc<SigningKey>,
+    /// Orders of which every key may be made.
+    pub ready_orders: mpsc::Sender<OrderNumber>,
+    /// Where the journal lies, for messages.
+    pub journal_dir: PathBuf,
+    unfinished: Mutex<BTreeMap<SlotName, Unfinished>>,
+    present: Mutex<BTreeMap<KeyId, SlotName>>,
+    draining: AtomicBool,
+    halting: AtomicBool,
+}
+
+impl Bench {
+    /// A bench with no job in work.
+    #[must_use]
+    #[allow(clippy::too_many_arguments, reason = "each is one of the station's parts, named at the one call")]
+    pub fn new(
+        config: Config,
+        profiles: Vec<Profile>,
+        pool: Pool,
+        board: Board,
+        journal: Journal,
+        link: Link,
+        sealing_key: Arc<SigningKey>,
+        ready_orders: mpsc::Sender<OrderNumber>,
+    ) -> Self {
+        Self {
+            journal_dir: config.journal_dir(),
+            config,
+            profiles,
+            pool,
+            board,
+            journal,
+            link,
+            sealing_key,
+            ready_orders,
+            unfinished: Mutex::default(),
+            present: Mutex::default(),
+            draining: AtomicBool::new(false),
+            halting: AtomicBool::new(false),
+        }
+    }
+
+    /// No new job begins from now on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.pool.close();
+    }
+
+    /// Jobs stop at their next step from now on; threads end.
+    pub fn halt(&self) {
+        self.drain();
+        self.halting.store(true, Ordering::Relaxed);
+        self.link.close();
+    }
+
+    /// Whether no new job may begin.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether threads should end.
+    #[must_use]
+    pub fn is_halting(&self) -> bool {
+        self.halting.load(Ordering::Relaxed)
+    }
+
+    /// The journal cannot be written: nothing more may be done to any key.
+    pub fn stop_for(&self, error: &dyn std::fmt::Display) {
+        tracing::error!(%error, journal = %self.journal_dir.display(), "the station stops: its journal cannot be kept");
+        self.halt();
+    }
+
+    /// The unfinished jobs, by slot.
+    pub fn unfinished(&self) -> MutexGuard<'_, BTreeMap<SlotName, Unfinished>> {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that `key` is in `slot`. Gives the other slot if it is in another one already.
+    pub fn enter(&self, key: &KeyId, slot: &SlotName) -> Option<SlotName> {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        match present.get(key) {
+            Some(other) if other != slot => Some(other.clone()),
+            _ => {
+                present.insert(key.clone(), slot.clone());
+                None
+            }
+        }
+    }
+
+    /// The slot's key is out.
+    pub fn leave(&self, slot: &SlotName) {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, in_slot| in_slot != slot);
+    }
+
+    /// Writes the last record of a job and its report in one commit, and frees the job.
+    pub fn finish(&self, stream: &str, begun: &Begun, ended: &Ended) {
+        let job = &begun.order.job;
+        let report = Report {
+            id: ended_report(stream),
+            at: ended.at.clone(),
+            event: Event::JobEnded(JobEnded {
+                job: job.clone(),
+                key: begun.key.clone(),
+                slot: begun.slot.clone(),
+                profile: begun.profile.clone(),
+                outcome: ended.outcome,
+                milliseconds: ended.milliseconds,
+                sign_cert_serial: ended.sign_cert_serial.clone(),
+                enc_cert_serial: ended.enc_cert_serial.clone(),
+                key_touched: ended.key_touched,
+                detail: ended.detail.clone(),
+            }),
+        };
+        if let Err(error) = self.write_end(stream, begun, ended, &report) {
+            return self.stop_for(&error);
+        }
+        self.pool.reported(job);
+        tracing::info!(%job, key = %begun.key, slot = %begun.slot, outcome = ?ended.outcome, ms = ended.milliseconds, detail = ended.detail, "job ended");
+        if let Some(reason) = ended.refusal {
+            self.refuse(&begun.slot, Some(begun.key.clone()), reason, &ended.detail);
+        }
+        if ended.outcome == Outcome::Pass && self.ready_orders.send(job.order().clone()).is_err() {
+            tracing::debug!("no label thread; the order is found again at the next start");
+        }
+    }
+
+    fn write_end(&self, stream: &str, begun: &Begun, ended: &Ended, report: &Report) -> anyhow::Result<()> {
+        if ended.outcome == Outcome::Pass {
+            crate::parcels::note_passed(&self.journal, &begun.order)?;
+        }
+        let record = serde_json::to_vec(&Record::Ended(ended.clone()))?;
+        self.journal.append_with_report(stream, &record, &report.id, &serde_json::to_vec(report)?)?;
+        Ok(())
+    }
+
+    /// Shows and reports a key that is not taken.
+    pub fn refuse(&self, slot: &SlotName, key: Option<KeyId>, reason: RefusalReason, detail: &str) {
+        tracing::warn!(%slot, key = key.as_ref().map(ToString::to_string), ?reason, detail, "key refused");
+        let at = clock::now();
+        let report = Report {
+            id: format!("refused:{slot}:{at}"),
+            at,
+            event: Event::KeyRefused(KeyRefused {
+                slot: slot.clone(),
+                key: key.clone(),
+                reason,
+                detail: detail.to_owned(),
+            }),
+        };
+        let written = serde_json::to_vec(&report)
+            .map_err(anyhow::Error::from)
+            .and_then(|bytes| Ok(self.journal.report(&report.id, &bytes)?));
+        if let Err(error) = written {
+            self.stop_for(&error);
+        }
+        self.board.show(slot, SlotPhase::Refused, detail);
+        self.board.slot(slot, |shown| shown.key_serial = key.map(|key| key.serial().to_owned()));
+    }
+
+    /// Ends a job that will not go on: its key did not come back, or its slot is gone.
+    pub fn give_up(&self, unfinished: &Unfinished, outcome: Outcome, detail: &str) {
+        let ended = Ended {
+            outcome,
+            key_touched: unfinished.work.touched(),
+            refusal: None,
+            milliseconds: 0,
+            sign_cert_serial: None,
+            enc_cert_serial: None,
+            detail: detail.to_owned(),
+            at: clock::now(),
+        };
+        self.finish(&unfinished.stream, &unfinished.work.begun, &ended);
+    }
+
+    /// How long a pulled key is waited for.
+    #[must_use]
+    pub fn patience_with_pulled_keys(&self) -> Duration {
+        Duration::from_secs(self.config.work.interrupted_seconds)
+    }
+
+    /// Finds what the last run left in work and puts it back to its slots. Streams that ended and were acknowledged are closed.
+    ///
+    /// # Errors
+    /// Where the journal holds a record that cannot follow: the station must not go on.
+    pub fn recover(&self) -> anyhow::Result<()> {
+        let waiting: Vec<String> = self.journal.outbox()?.into_iter().map(|(id, _)| id).collect();
+        for stream in self.journal.streams()?.into_iter().filter(|name| name.starts_with("job/")) {
+            match self.state(&stream)? {
+                State::Fresh => {}
+                State::Ended(begun, _) if waiting.contains(&ended_report(&stream)) => {
+                    self.pool.adopt(begun.order.job.clone());
+                    self.pool.reported(&begun.order.job);
+                }
+                State::Ended(..) => self.journal.finish(&stream)?,
+                State::InWork(work) => self.put_back(Unfinished {
+                    stream,
+                    work: *work,
+                    until: Instant::now() + self.patience_with_pulled_keys(),
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    fn put_back(&self, unfinished: Unfinished) {
+        let slot = unfinished.work.begun.slot.clone();
+        let job = unfinished.work.begun.order.job.clone();
+        tracing::warn!(%slot, %job, key = %unfinished.work.begun.key, "found a job in work; it goes on when its key is in its slot");
+        self.pool.adopt(job);
+        let configured = self.board.now().slots.iter().any(|shown| shown.slot == slot);
+        if !unfinished.work.touched() {
+            self.give_up(&unfinished, Outcome::Aborted, "任务开始后未写钥匙，已退回 (begun and nothing written: given back)");
+        } else if configured && !self.unfinished().contains_key(&slot) {
+            self.unfinished().insert(slot, unfinished);
+        } else {
+            self.give_up(&unfinished, Outcome::Error, "插槽已不存在，请隔离此钥匙 (its slot is gone: set the key aside)");
+        }
+    }
+
+    /// The state of a job's stream.
+    ///
+    /// # Errors
+    /// Where it cannot be read or a record cannot follow.
+    pub fn state(&self, stream: &str) -> anyhow::Result<State> {
+        let records = self.journal.stream(stream)?;
+        let records: Vec<Record> =
+            records.iter().map(|bytes| serde_json::from_slice(bytes)).collect::<Result<_, _>>()?;
+        Ok(replay(&records)?)
+    }
+}
+
+/// Id of the report that ends a stream: of the event, not of chance.
+#[must_use]
+pub fn ended_report(stream: &str) -> String {
+    format!("ended:{stream}")
+}

@@ -1,0 +1,149 @@
+//! Orders of which every key is made: waybill, label, report.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use journal::Journal;
+use label::{LabelData, LabelMaker, Printer};
+use model::{JobId, OrderNumber};
+use serde::{Deserialize, Serialize};
+use wire::{Down, Event, JobOrder, LabelPrinted, Parcel, ParcelRequest, Party, RefusedCode, Report, Up};
+
+use crate::{bench::Bench, clock};
+
+/// First and longest pause before an order is asked for again.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// What is kept of an order in the stream `order/<number>`.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case", deny_unknown_fields)]
+enum OrderRecord {
+    /// One of its keys is made.
+    Passed { job: JobId, quantity: u16 },
+    /// Its label is printed.
+    Labelled { waybill: String },
+}
+
+fn stream(order: &OrderNumber) -> String {
+    format!("order/{order}")
+}
+
+/// Keeps that a key of an order is made. Written before the job's own last record, so it may be there twice.
+///
+/// # Errors
+/// Where the journal cannot be written.
+pub fn note_passed(journal: &Journal, order: &JobOrder) -> anyhow::Result<()> {
+    let record = OrderRecord::Passed { job: order.job.clone(), quantity: order.quantity };
+    journal.append(&stream(order.job.order()), &serde_json::to_vec(&record)?)?;
+    Ok(())
+}
+
+/// Whether every key of an order is made here and its label is still to be printed.
+fn is_ready(journal: &Journal, order: &OrderNumber) -> anyhow::Result<bool> {
+    let mut passed = BTreeSet::new();
+    let mut wanted = usize::MAX;
+    for bytes in journal.stream(&stream(order))? {
+        match serde_json::from_slice(&bytes)? {
+            OrderRecord::Passed { job, quantity } => {
+                passed.insert(job);
+                wanted = usize::from(quantity);
+            }
+            OrderRecord::Labelled { .. } => return Ok(false),
+        }
+    }
+    Ok(passed.len() >= wanted)
+}
+
+/// Labels orders until the station halts. Runs on a thread of its own.
+pub fn run(bench: &Arc<Bench>, maker: &LabelMaker, printer: &Printer, ready: &mpsc::Receiver<OrderNumber>) {
+    let mut due: BTreeMap<OrderNumber, (Instant, Duration)> = BTreeMap::new();
+    match bench.journal.streams() {
+        Ok(streams) => {
+            let orders = streams.iter().filter_map(|name| name.strip_prefix("order/")?.parse().ok());
+            due.extend(orders.map(|order| (order, (Instant::now(), PAUSE.0))));
+        }
+        Err(error) => return bench.stop_for(&error),
+    }
+    while !bench.is_halting() {
+        if let Ok(order) = ready.recv_timeout(Duration::from_millis(200)) {
+            due.insert(order, (Instant::now(), PAUSE.0));
+        }
+        let now = Instant::now();
+        let next = due.iter().find(|(_, (at, _))| *at <= now).map(|(order, (_, pause))| (order.clone(), *pause));
+        let Some((order, pause)) = next else { continue };
+        match label_order(bench, maker, printer, &order) {
+            Ok(true) => {
+                due.remove(&order);
+            }
+            Ok(false) => {
+                due.insert(order, (Instant::now() + pause, (pause * 2).min(PAUSE.1)));
+            }
+            Err(error) => return bench.stop_for(&error),
+        }
+    }
+}
+
+/// `true` when nothing more is to be done for the order now, `false` to try again later.
+fn label_order(bench: &Bench, maker: &LabelMaker, printer: &Printer, order: &OrderNumber) -> anyhow::Result<bool> {
+    if !is_ready(&bench.journal, order)? {
+        return Ok(true);
+    }
+    let parcel = match bench.link.request(&Up::Parcel(ParcelRequest { order: order.clone() })) {
+        Ok(Down::Parcel(parcel)) if parcel.order == *order => parcel,
+        Ok(Down::Refused(refused)) => {
+            let level = refused.code == RefusedCode::Later;
+            tracing::warn!(%order, detail = refused.detail, again = level, "no parcel yet");
+            return Ok(false);
+        }
+        Ok(_) | Err(_) => return Ok(false),
+    };
+    let label = match maker.render(&label_data(&parcel)) {
+        Ok(label) => label,
+        Err(error) => {
+            tracing::error!(%order, %error, "the label cannot be made; correct the order at the portal");
+            return Ok(false);
+        }
+    };
+    if let Err(error) = printer.print(&parcel.waybill, &label) {
+        tracing::error!(%order, %error, "the label was not printed; look at the printer, it is tried again");
+        return Ok(false);
+    }
+    let printed = LabelPrinted { order: order.clone(), waybill: parcel.waybill.clone() };
+    let report = Report { id: format!("label:{order}"), at: clock::now(), event: Event::LabelPrinted(printed) };
+    let record = serde_json::to_vec(&OrderRecord::Labelled { waybill: parcel.waybill.clone() })?;
+    bench.journal.append_with_report(&stream(order), &record, &report.id, &serde_json::to_vec(&report)?)?;
+    bench.journal.finish(&stream(order))?;
+    tracing::info!(%order, waybill = parcel.waybill, keys = parcel.quantity, "label printed");
+    Ok(true)
+}
+
+fn label_data(parcel: &Parcel) -> LabelData {
+    LabelData {
+        order_number: parcel.order.to_string(),
+        waybill: parcel.waybill.clone(),
+        dest_route_label: parcel.dest_route_label.clone(),
+        coding_mapping: parcel.coding_mapping.clone(),
+        product: parcel.product.clone(),
+        two_dimension_code: parcel.two_dimension_code.clone(),
+        payment: parcel.payment.clone(),
+        receiver: party(&parcel.receiver),
+        sender: party(&parcel.sender),
+        goods: parcel.goods.clone(),
+        quantity: parcel.quantity,
+        key_serials: parcel.key_serials.clone(),
+        printed_at: clock::china(),
+        print_count: 1,
+    }
+}
+
+fn party(party: &Party) -> label::Party {
+    label::Party {
+        name: party.name.clone(),
+        mobile: party.mobile.clone(),
+        company: party.company.clone(),
+        address: party.address.clone(),
+    }
+}
