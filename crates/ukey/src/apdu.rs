@@ -152,6 +152,7 @@ impl<'a> Reply<'a> {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use proptest::prelude::*;
 
@@ -210,7 +211,8 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             if let Ok(command) = Command::parse(&bytes) {
-                prop_assert_eq!(command.encode().expect("short").as_slice(), bytes.as_slice());
+                let again = command.encode().expect("short");
+                prop_assert_eq!(again.as_slice(), bytes.as_slice());
             }
             prop_assert_eq!(Reply::split(&bytes).is_none(), bytes.len() < 2);
         }

@@ -118,6 +118,7 @@ impl DeviceInfo {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use profile::dialect::ByteOrder;
     use proptest::prelude::*;

@@ -9,6 +9,7 @@
 mod application;
 mod container;
 mod device;
+mod ecc;
 mod file;
 mod link;
 mod pin;
