@@ -1,1 +1,89 @@
-fn main() {}
+//! The station daemon. `ukey-station --help` lists its commands; `config/station.toml` explains its configuration.
+
+mod bench;
+mod board;
+mod clock;
+mod config;
+mod enrol;
+mod identity;
+mod inspect;
+mod kiosk;
+mod leases;
+mod link;
+mod outbox;
+mod parcels;
+mod pool;
+mod portal_issuer;
+mod run;
+mod slot;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "ukey-station", version, about = "Turns approved certificate orders into initialised keys in labelled parcels")]
+struct Cli {
+    /// The station's configuration.
+    #[arg(long, global = true, env = "UKEY_STATION_CONFIG", default_value = "/etc/ukey-station/station.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the station.
+    Run,
+    /// Lists readers, USB ports and the slots they are configured as.
+    Slots,
+    /// Reads a key without changing it: profile, serial, applications, certificates.
+    Inspect {
+        /// The reader's name, as `slots` lists it.
+        #[arg(long)]
+        reader: String,
+    },
+    /// Enrols this station at the portal. The one-time code is asked for on standard input.
+    Enrol {
+        /// The portal's address, such as https://portal.example.
+        #[arg(long)]
+        portal: String,
+    },
+    /// Checks the configuration and says what is wrong where.
+    CheckConfig,
+}
+
+#[allow(clippy::print_stdout, reason = "this is where the commands speak to people")]
+fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let cli = Cli::parse();
+    match cli.command {
+        Command::Run => run::run(config::Config::load(&cli.config)?),
+        Command::Slots => {
+            println!("{}", inspect::slots(&config::Config::load(&cli.config)?)?);
+            Ok(())
+        }
+        Command::Inspect { reader } => {
+            println!("{}", inspect::inspect(&config::Config::load(&cli.config)?, &reader)?);
+            Ok(())
+        }
+        Command::Enrol { portal } => {
+            let config = config::Config::load(&cli.config)?;
+            let mut code = String::new();
+            std::io::stdin().read_line(&mut code)?;
+            let station = enrol::enrol(&config.identity_dir(), &portal, &code)?;
+            println!("enrolled as {station}; identity in {}", config.identity_dir().display());
+            Ok(())
+        }
+        Command::CheckConfig => {
+            println!("{}", run::check(&cli.config)?);
+            Ok(())
+        }
+    }
+}

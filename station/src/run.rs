@@ -1,0 +1,254 @@
+//! Wiring: the only place of the station where parts are chosen and joined.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use hub::{Hub, Slots, UsbAddress};
+use journal::Journal;
+use label::{LabelMaker, Printer};
+use model::SlotName;
+use ukey_pcsc::{ChannelId, Reader, ReaderWatch, Readers};
+use wire::{Direction, Down, Status, Topic};
+
+use crate::{
+    bench::Bench, board::Board, config::Config, identity, kiosk, leases, link::Link, outbox::Outbox, parcels,
+    pool::Pool, slot::SlotWorker,
+};
+
+/// Status goes to the portal at most this often.
+const STATUS_PACE: Duration = Duration::from_millis(250);
+
+/// Runs the station until it is told to stop or its journal fails.
+///
+/// # Errors
+/// What keeps it from starting, with the remedy; or that the journal failed.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    let identity = identity::load(&config.identity_dir())?;
+    let profiles = profile::load_dir(&config.station.profiles)?;
+    let slots = Slots::from_config(&config.slots)?;
+    let names: Vec<SlotName> = slots.iter().map(|slot| slot.name.clone()).collect();
+    let maker = LabelMaker::new(&config.label.font, config.label.font_index)?;
+    let printer = Printer::new(config.label.printer.clone())?;
+    let journal = Journal::open(&config.journal_dir())?;
+    for note in journal.notes() {
+        tracing::error!(note, "the journal has an entry that cannot be read");
+    }
+    let board = Board::new(&names);
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let _inside = runtime.enter();
+    let station = identity.station.clone();
+    let will = Status { online: false, slots: Vec::new(), ..board.now() };
+    let settings = mqtt::Settings {
+        host: identity.broker.0.clone(),
+        port: identity.broker.1,
+        client_id: format!("station-{station}"),
+        ca_pem: identity.ca_pem.clone(),
+        cert_pem: identity.certificate_pem.clone(),
+        key_pem: identity.tls_key.clone(),
+        keep_alive: Duration::from_secs(20),
+        last_will: Some((Topic::new(station.clone(), Direction::Status).to_string(), wire::encode("status", &will)?)),
+    };
+    let (publisher, inbox) = mqtt::connect(settings, vec![Topic::new(station.clone(), Direction::Down).to_string()])?;
+    let link = Link::new(station.clone(), publisher.clone(), runtime.handle().clone(), config.portal.clone());
+    let (ready_orders, ready) = mpsc::channel();
+    let kiosk_at = config.kiosk.listen;
+    let shutdown = Duration::from_secs(config.work.shutdown_seconds);
+    let bench = Arc::new(Bench::new(
+        config,
+        profiles,
+        Pool::default(),
+        board.clone(),
+        journal.clone(),
+        link,
+        Arc::new(identity.sealing_key),
+        ready_orders,
+    ));
+    bench.recover().context("the journal of the last run cannot be followed")?;
+
+    let outbox = Arc::new(Outbox::default());
+    runtime.spawn(receive(inbox, bench.clone(), outbox.clone()));
+    runtime.spawn(stop_on_signal(bench.clone()));
+    let screen = runtime.spawn(kiosk::serve(kiosk_at, board.clone(), station.to_string()));
+    let mut threads = vec![
+        thread("outbox", { let bench = bench.clone(); move || outbox.run(&bench) })?,
+        thread("leases", { let bench = bench.clone(); move || leases::run(&bench) })?,
+        thread("labels", { let bench = bench.clone(); move || parcels::run(&bench, &maker, &printer, &ready) })?,
+        thread("status", { let bench = bench.clone(); move || publish_status(&bench) })?,
+    ];
+    tracing::info!(%station, slots = names.len(), kiosk = %kiosk_at, "the station is running");
+    serve_slots(&bench, slots)?;
+    for thread in threads.drain(..) {
+        if thread.join().is_err() {
+            tracing::error!("a thread ended badly; see the lines above");
+        }
+    }
+    if screen.is_finished() {
+        runtime.block_on(screen)??;
+    }
+    let last = Status { online: false, ..bench.board.now() };
+    bench.link.status(&last);
+    runtime.block_on(publisher.close());
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    tracing::info!(grace = ?shutdown, "stopped");
+    journal.sealed().context("the journal failed; nothing was done to any key after that")
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).with_context(|| format!("thread {name}"))
+}
+
+/// A thread for each slot with a named reader; for USB slots a thread for each reader that turns up.
+fn serve_slots(bench: &Arc<Bench>, slots: Slots) -> anyhow::Result<()> {
+    let hub = Hub::new(slots);
+    let mut workers: BTreeMap<String, JoinHandle<()>> = BTreeMap::new();
+    for slot in hub.slots().iter() {
+        if let hub::Place::Reader(reader) = &slot.place {
+            workers.insert(reader.clone(), spawn_worker(bench, slot.name.clone(), reader, false)?);
+        }
+    }
+    let mut watch = ReaderWatch::new();
+    let mut stop_by = None;
+    while !bench.is_halting() {
+        if hub.slots().any_usb() {
+            if let Readers::Listed(readers) = watch.wait(Duration::from_millis(500)) {
+                workers.retain(|_, worker| !worker.is_finished());
+                adopt_usb_readers(bench, &hub, &readers, &mut workers)?;
+            }
+        } else {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        // Told to stop: keys in work may finish, then everything halts.
+        if bench.is_draining() {
+            let by = *stop_by.get_or_insert(Instant::now() + Duration::from_secs(bench.config.work.shutdown_seconds));
+            let busy = bench.board.now().slots.iter().any(|slot| slot.phase == wire::SlotPhase::Working);
+            if !busy || Instant::now() >= by {
+                bench.halt();
+            }
+        }
+    }
+    for (reader, worker) in workers {
+        if worker.join().is_err() {
+            tracing::error!(reader, "a slot's thread ended badly; see the lines above");
+        }
+    }
+    Ok(())
+}
+
+fn spawn_worker(bench: &Arc<Bench>, name: SlotName, reader: &str, reader_is_key: bool) -> anyhow::Result<JoinHandle<()>> {
+    let reader = Reader::new(reader)?;
+    let worker = SlotWorker { name: name.clone(), reader, bench: bench.clone(), settled: None, reader_is_key };
+    thread(&format!("slot {name}"), move || worker.run())
+}
+
+/// Finds the slots of readers that are keys plugged into configured USB ports.
+fn adopt_usb_readers(
+    bench: &Arc<Bench>,
+    hub: &Hub,
+    readers: &[String],
+    workers: &mut BTreeMap<String, JoinHandle<()>>,
+) -> anyhow::Result<()> {
+    for name in readers {
+        if workers.contains_key(name) {
+            continue;
+        }
+        let Ok(transport) = Reader::new(name).and_then(|mut reader| reader.connect()) else { continue };
+        let at = match transport.channel_id() {
+            Some(ChannelId::Usb { bus, address }) => Some(UsbAddress { bus, address }),
+            _ => None,
+        };
+        drop(transport);
+        match hub.resolve(name, at) {
+            Ok(Some(slot)) => {
+                workers.insert(name.clone(), spawn_worker(bench, slot, name, true)?);
+            }
+            Ok(None) => tracing::debug!(reader = name, "not in a configured slot; left alone"),
+            Err(error) => tracing::warn!(reader = name, %error, "its slot cannot be told"),
+        }
+    }
+    Ok(())
+}
+
+async fn receive(mut inbox: mqtt::Inbox, bench: Arc<Bench>, outbox: Arc<Outbox>) {
+    while let Some(incoming) = inbox.next().await {
+        let mqtt::Incoming::Message(message) = incoming else { continue };
+        match wire::decode::<Down>(&message.payload) {
+            Ok((_, Down::Ack(ack))) => acknowledge(&bench, &outbox, ack.report).await,
+            Ok((id, body)) => {
+                if let Down::Refused(refused) = &body
+                    && refused.code == wire::RefusedCode::Invalid
+                    && is_report(&id)
+                {
+                    outbox.park(&id, &refused.detail);
+                } else if !bench.link.answer(&id, body) {
+                    tracing::debug!(id, "an answer that nobody waits for any more");
+                }
+            }
+            Err(error) => tracing::error!(%error, bytes = message.payload.len(), "a message of the portal cannot be read; it is left out"),
+        }
+    }
+}
+
+/// Ids of reports name the event; ids of requests are random.
+fn is_report(id: &str) -> bool {
+    ["ended:", "refused:", "label:"].iter().any(|kind| id.starts_with(kind))
+}
+
+/// The journal waits for the disk, so this leaves the runtime's threads.
+async fn acknowledge(bench: &Arc<Bench>, outbox: &Arc<Outbox>, report: String) {
+    let (bench, outbox) = (bench.clone(), outbox.clone());
+    let done = tokio::task::spawn_blocking(move || {
+        if let Err(error) = outbox.acknowledged(&bench, &report) {
+            bench.stop_for(&error);
+        }
+    });
+    if done.await.is_err() {
+        tracing::error!("an acknowledgement could not be kept; the report is sent again");
+    }
+}
+
+fn publish_status(bench: &Bench) {
+    let mut watcher = bench.board.subscribe();
+    let mut beat = Instant::now();
+    bench.link.status(&bench.board.now());
+    while !bench.is_halting() {
+        std::thread::sleep(STATUS_PACE);
+        // The broker may have lost a retained message: it is put back now and then.
+        if watcher.has_changed().unwrap_or(false) || beat.elapsed() > Duration::from_secs(10) {
+            beat = Instant::now();
+            let status = watcher.borrow_and_update().clone();
+            bench.link.status(&status);
+        }
+    }
+}
+
+async fn stop_on_signal(bench: Arc<Bench>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return tracing::error!("signals cannot be heard; stop the station with its service manager");
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("told to stop: keys in work may finish, no new job begins");
+    bench.drain();
+}
+
+/// Checks a configuration as `run` would use it, without touching anything.
+///
+/// # Errors
+/// The first mistake, with file, place and fix.
+pub fn check(path: &Path) -> anyhow::Result<String> {
+    let config = Config::load(path)?;
+    let profiles = profile::load_dir(&config.station.profiles)?;
+    LabelMaker::new(&config.label.font, config.label.font_index)?;
+    Ok(format!("{}: {} slots, {} profiles, all well", path.display(), config.slots.len(), profiles.len()))
+}
