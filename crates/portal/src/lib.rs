@@ -1,1 +1,16 @@
 #![doc = include_str!("../README.md")]
+
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod enrol;
+pub mod init;
+pub mod operators;
+pub mod orders;
+pub mod programmes;
+pub mod stations;
+pub mod toml_file;
+pub mod web;
+
+pub use app::{AppState, StationBoard};

@@ -1,0 +1,43 @@
+//! What every handler is given: built once in `main` (or by a test), never global.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use model::StationId;
+use tokio::sync::watch;
+
+use crate::{clock::Clock, config::Config, db::Db, operators::Throttle, programmes::Programmes};
+
+/// The last status of each station. The station side fills it; pages and the live stream read it.
+pub type StationBoard = Arc<watch::Sender<BTreeMap<StationId, wire::Status>>>;
+
+/// The portal's parts. Clones share them.
+#[derive(Clone)]
+pub struct AppState {
+    /// The database.
+    pub db: Db,
+    /// The programmes, checked.
+    pub programmes: Arc<Programmes>,
+    /// The config, checked.
+    pub config: Arc<Config>,
+    /// The clock.
+    pub clock: Clock,
+    /// Stations as last heard of.
+    pub stations: StationBoard,
+    /// Log-in attempts.
+    pub throttle: Arc<Throttle>,
+}
+
+impl AppState {
+    /// Puts the parts together; no station has been heard of yet.
+    #[must_use]
+    pub fn new(db: Db, programmes: Programmes, config: Config, clock: Clock) -> Self {
+        Self {
+            db,
+            programmes: Arc::new(programmes),
+            config: Arc::new(config),
+            clock,
+            stations: Arc::new(watch::Sender::new(BTreeMap::new())),
+            throttle: Arc::new(Throttle::default()),
+        }
+    }
+}

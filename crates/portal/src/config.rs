@@ -1,0 +1,303 @@
+//! The portal's config file: file form, checks, trusted form. `config/portal.toml` explains every key.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::toml_file::{Fault, Faults, Source};
+
+/// The config, checked; paths are complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Database, CA files, broker files.
+    pub data_dir: PathBuf,
+    /// Folder of programme files.
+    pub programmes_dir: PathBuf,
+    /// Folder of firmware profiles.
+    pub profiles_dir: PathBuf,
+    /// The web side.
+    pub http: Http,
+    /// Operators.
+    pub operators: Operators,
+    /// The MQTT broker.
+    pub broker: Broker,
+    /// The HSM.
+    pub vault: Vault,
+    /// Names and terms of the CA.
+    pub ca: Ca,
+    /// SF Express.
+    pub sf: Sf,
+    /// Our side of every parcel.
+    pub sender: Sender,
+    /// Leases of jobs to stations.
+    pub leases: Leases,
+}
+
+/// The web side.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The address browsers use, `https://host` or, on the machine itself, `http://127.0.0.1:port`.
+    pub public_url: String,
+}
+
+impl Http {
+    /// Whether browsers reach the portal by TLS (then the cookie is `Secure`).
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+}
+
+/// Operators.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operators {
+    /// How long a log-in holds, in hours.
+    pub session_hours: u32,
+}
+
+/// The MQTT broker.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Broker {
+    /// Host, as in the broker's certificate.
+    pub host: String,
+    /// TLS port.
+    pub port: u16,
+}
+
+/// The HSM.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vault {
+    /// The PKCS#11 module.
+    pub module: PathBuf,
+    /// The token's label.
+    pub token_label: String,
+    /// File with the token's user PIN, one line, mode 600.
+    pub pin_file: PathBuf,
+    /// File with the token's SO PIN; read by `portal init` alone.
+    pub so_pin_file: PathBuf,
+}
+
+/// Names and terms of the CA. Read by `portal init`; later changes to the names have no effect.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ca {
+    /// O of both CA certificates.
+    pub organisation: String,
+    /// CN of the root.
+    pub root_name: String,
+    /// CN of the issuing CA.
+    pub issuing_name: String,
+    /// Days until the next CRL.
+    pub crl_days: u16,
+}
+
+/// How SF signs messages (an option of the app in SF's console).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SfDigest {
+    /// Base64(MD5(URL-encoded)).
+    Standard,
+    /// Base64(MD5(plain)).
+    Simple,
+    /// SM3.
+    Sm3,
+}
+
+/// SF Express.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sf {
+    /// Where requests go.
+    pub endpoint: String,
+    /// 顾客编码.
+    pub partner_id: String,
+    /// File with the check word, one line, mode 600.
+    pub checkword_file: PathBuf,
+    /// The digest chosen in SF's console.
+    pub digest: SfDigest,
+    /// The product number of the contract with SF, such as 1 or 2.
+    pub express_type_id: u32,
+    /// What the label says is inside (托寄物).
+    pub goods: String,
+}
+
+/// Our side of every parcel.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sender {
+    /// Who sends.
+    pub name: String,
+    /// Telephone, printed masked.
+    pub mobile: String,
+    /// Company.
+    pub company: String,
+    /// Province.
+    pub province: String,
+    /// City.
+    pub city: String,
+    /// County; may be empty.
+    pub county: String,
+    /// Street and number.
+    pub address: String,
+}
+
+/// Leases of jobs to stations.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leases {
+    /// How long a lease holds without renewal.
+    pub seconds: u32,
+    /// Most jobs one station may hold.
+    pub jobs_max: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    data_dir: PathBuf,
+    programmes_dir: PathBuf,
+    profiles_dir: PathBuf,
+    http: Http,
+    operators: Operators,
+    broker: Broker,
+    vault: Vault,
+    ca: Ca,
+    sf: Sf,
+    sender: Sender,
+    leases: Leases,
+}
+
+impl Config {
+    /// Reads and checks a config file. Relative paths count from the file's own folder.
+    ///
+    /// # Errors
+    /// Every mistake at once, each with file, line, field and remedy.
+    pub fn load(path: &Path) -> Result<Self, Faults> {
+        let source = Source::open(path)?;
+        Self::from_source(&source, path.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Checks a config text whose relative paths count from `folder`.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_source(source: &Source, folder: &Path) -> Result<Self, Faults> {
+        let file: ConfigFile = source.parse()?;
+        let faults = check(&file, source);
+        if !faults.is_empty() {
+            return Err(Faults(faults));
+        }
+        let complete = |path: PathBuf| if path.is_absolute() { path } else { folder.join(path) };
+        Ok(Self {
+            data_dir: complete(file.data_dir),
+            programmes_dir: complete(file.programmes_dir),
+            profiles_dir: complete(file.profiles_dir),
+            http: file.http,
+            operators: file.operators,
+            broker: file.broker,
+            vault: Vault {
+                module: complete(file.vault.module),
+                pin_file: complete(file.vault.pin_file),
+                so_pin_file: complete(file.vault.so_pin_file),
+                token_label: file.vault.token_label,
+            },
+            ca: file.ca,
+            sf: Sf { checkword_file: complete(file.sf.checkword_file), ..file.sf },
+            sender: file.sender,
+            leases: file.leases,
+        })
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn database_file(&self) -> PathBuf {
+        self.data_dir.join("portal.db")
+    }
+}
+
+fn check(file: &ConfigFile, source: &Source) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut require = |ok: bool, field: &str, what: &str, fix: &str| {
+        if !ok {
+            faults.push(source.fault(field, what, fix));
+        }
+    };
+    let url = &file.http.public_url;
+    require(
+        (url.starts_with("https://") || url.starts_with("http://")) && !url.ends_with('/'),
+        "http.public_url",
+        "it is not an address as browsers show it",
+        "write https://host or http://127.0.0.1:port, without / at the end",
+    );
+    require(
+        (1..=24).contains(&file.operators.session_hours),
+        "operators.session_hours",
+        "a log-in holds 1 to 24 hours",
+        "choose a shift, such as 10",
+    );
+    require(file.broker.port != 0, "broker.port", "0 is no port", "mosquitto's TLS port is 8883");
+    require(
+        (1..=30).contains(&file.ca.crl_days),
+        "ca.crl_days",
+        "a CRL holds 1 to 30 days",
+        "7 is usual",
+    );
+    require(
+        (30..=86_400).contains(&file.leases.seconds),
+        "leases.seconds",
+        "a lease holds 30 to 86400 seconds",
+        "900 gives a station a quarter of an hour to come back",
+    );
+    require(
+        (1..=1_000).contains(&file.leases.jobs_max),
+        "leases.jobs_max",
+        "a station holds 1 to 1000 jobs",
+        "twice its slots is enough",
+    );
+    require(
+        file.sf.express_type_id > 0,
+        "sf.express_type_id",
+        "0 is no product of SF",
+        "write the number in the contract with SF, such as 1 or 2",
+    );
+    for (field, value) in texts(file) {
+        require(
+            !value.trim().is_empty() && value.chars().count() <= 128,
+            field,
+            "it is empty or longer than 128 characters",
+            "fill it in; config/portal.toml explains it",
+        );
+    }
+    faults
+}
+
+/// The texts that may not be empty (the sender's county may).
+fn texts(file: &ConfigFile) -> [(&'static str, &str); 15] {
+    [
+        ("broker.host", &file.broker.host),
+        ("vault.token_label", &file.vault.token_label),
+        ("ca.organisation", &file.ca.organisation),
+        ("ca.root_name", &file.ca.root_name),
+        ("ca.issuing_name", &file.ca.issuing_name),
+        ("sf.endpoint", &file.sf.endpoint),
+        ("sf.partner_id", &file.sf.partner_id),
+        ("sf.goods", &file.sf.goods),
+        ("sender.name", &file.sender.name),
+        ("sender.mobile", &file.sender.mobile),
+        ("sender.company", &file.sender.company),
+        ("sender.province", &file.sender.province),
+        ("sender.city", &file.sender.city),
+        ("sender.address", &file.sender.address),
+        ("http.public_url", &file.http.public_url),
+    ]
+}

@@ -1,0 +1,199 @@
+//! `portal`: command line of the portal.
+
+use std::{io::Read as _, net::SocketAddr, path::PathBuf};
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use model::{Secret, StationId};
+use portal::{
+    AppState,
+    clock::Clock,
+    config::Config,
+    db, enrol, init, operators,
+    orders::{self, Actor, RowOutcome},
+    programmes::Programmes,
+    stations, web,
+};
+
+/// Orders, review, certificates and stations of ukey-station.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    /// The config file; config/portal.toml explains every key.
+    #[arg(long, short, global = true, env = "PORTAL_CONFIG", default_value = "config/portal.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prepare the data folder, the vault, the CA and the broker's files. Twice does nothing.
+    Init,
+    /// Serve orders, pages and stations until stopped.
+    Serve,
+    /// Bring in orders from a JSON file (one order or an array).
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Operators.
+    Operator {
+        #[command(subcommand)]
+        command: OperatorCommand,
+    },
+    /// Stations.
+    Station {
+        #[command(subcommand)]
+        command: StationCommand,
+    },
+    /// The CA's public side.
+    Ca {
+        #[command(subcommand)]
+        command: CaCommand,
+    },
+    /// Store a maker's factory device key (32 hex digits on standard input) under its label.
+    FactoryKey {
+        /// The label, as in the firmware profile.
+        label: String,
+    },
+    /// Check config and programmes, and say what is wrong.
+    CheckConfig,
+}
+
+#[derive(Subcommand)]
+enum OperatorCommand {
+    /// Add an operator; the password comes on standard input.
+    Add {
+        /// The log-in name.
+        name: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum StationCommand {
+    /// Enrol a station.
+    Add {
+        /// The station's name.
+        name: StationId,
+    },
+}
+
+#[derive(Subcommand)]
+enum CaCommand {
+    /// Write root.pem, issuing.pem and crl.pem.
+    Export {
+        /// Where to.
+        #[arg(long)]
+        dir: PathBuf,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PORTAL_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let config = Config::load(&arguments.config)?;
+    match arguments.command {
+        Command::Init => init::run(&config).await,
+        Command::Serve => serve(config).await,
+        Command::Import { file } => import(config, file).await,
+        Command::Operator { command: OperatorCommand::Add { name } } => add_operator(config, &name).await,
+        Command::Station { command: StationCommand::Add { name } } => enrol::add_station(&config, &name).await,
+        Command::Ca { command: CaCommand::Export { dir } } => init::export_ca(&config, &dir).await,
+        Command::FactoryKey { label } => {
+            init::set_factory_key(&config, &label, factory_key(&standard_input()?)?).await
+        }
+        Command::CheckConfig => check(&config),
+    }
+}
+
+async fn state(config: Config) -> anyhow::Result<AppState> {
+    let programmes = Programmes::load(&config.programmes_dir)?;
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("the data folder {} cannot be made", config.data_dir.display()))?;
+    let db = db::open(&config.database_file()).await?;
+    Ok(AppState::new(db, programmes, config, Clock::system()))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let state = state(config).await?;
+    if !operators::any(&state.db).await? {
+        tracing::warn!("nobody can log in yet: add an operator with `portal operator add NAME`");
+    }
+    let address = state.config.http.listen;
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address} cannot be listened on: is another portal running?"))?;
+    tracing::info!(%address, url = %state.config.http.public_url, "the portal serves");
+    let app = web::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    tokio::select! {
+        served = axum::serve(listener, app) => served.context("the web side stopped"),
+        ended = stations::serve(state) => ended.context("the station side stopped"),
+        signal = stop_signal() => signal,
+    }
+}
+
+/// SIGTERM or Ctrl-C. Nothing needs to be finished first: every answer that was given is on disk.
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        signal = tokio::signal::ctrl_c() => signal?,
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("the portal stops");
+    Ok(())
+}
+
+async fn import(config: Config, file: PathBuf) -> anyhow::Result<()> {
+    const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+    let name = file.display();
+    let size = std::fs::metadata(&file).with_context(|| format!("{name} cannot be read"))?.len();
+    anyhow::ensure!(size <= FILE_BYTES_MAX, "{name} has {size} bytes, at most 16 MiB are read: split it");
+    let text = std::fs::read_to_string(&file).with_context(|| format!("{name} cannot be read"))?;
+    let value = serde_json::from_str(&text).with_context(|| format!("{name} is not JSON"))?;
+    let state = state(config).await?;
+    let intake = orders::accept_all(&state, &value, &Actor::Import).await?;
+    print(&serde_json::to_string_pretty(&intake)?);
+    let refused = intake.count(RowOutcome::Refused);
+    anyhow::ensure!(refused == 0, "{refused} of {} orders were refused, see above; the others are stored", intake.results.len());
+    Ok(())
+}
+
+async fn add_operator(config: Config, name: &str) -> anyhow::Result<()> {
+    let password = standard_input()?;
+    let state = state(config).await?;
+    operators::add(&state.db, name, password, state.clock.now_ms()).await?;
+    print(&format!("operator {name} added"));
+    Ok(())
+}
+
+fn check(config: &Config) -> anyhow::Result<()> {
+    let programmes = Programmes::load(&config.programmes_dir)?;
+    for programme in programmes.iter() {
+        print(&format!("{}  {}  ({} products)", programme.id, programme.title, programme.products.len()));
+    }
+    print("config and programmes are right");
+    Ok(())
+}
+
+/// One line of standard input: secrets never stand in argv, where every process sees them.
+fn standard_input() -> anyhow::Result<Secret> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().take(1024).read_to_end(&mut bytes).context("standard input cannot be read")?;
+    let secret = Secret::new(bytes);
+    let line = secret.expose().split(|&byte| byte == b'\n' || byte == b'\r').next().unwrap_or_default();
+    Ok(Secret::new(line.to_vec()))
+}
+
+fn factory_key(text: &Secret) -> anyhow::Result<Secret> {
+    let bytes = hex::decode(text.expose()).ok().filter(|bytes| bytes.len() == 16);
+    bytes.map(Secret::new).context("a factory device key is 32 hex digits on standard input")
+}
+
+#[allow(clippy::print_stdout)] // the command's answer
+fn print(text: &str) {
+    println!("{text}");
+}

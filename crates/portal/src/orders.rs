@@ -1,0 +1,15 @@
+//! Orders: how they come in, how they change state, how they are found.
+
+mod content;
+mod form;
+mod intake;
+mod list;
+mod store;
+mod transition;
+
+pub use content::{Handler, Invoice, Order, OrderContent, Payment, Person, Receiver, Unit};
+pub use form::{FieldError, OrderForm};
+pub use intake::{Intake, Row, RowOutcome, accept, accept_all};
+pub use list::{Cursor, OrderPage, OrderRow, Query, count_states, list};
+pub use store::{HistoryEntry, OrderError, history, load, load_in};
+pub use transition::{Actor, approve, change_state, correct, record_payment, reject};

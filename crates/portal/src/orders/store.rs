@@ -1,0 +1,204 @@
+//! Orders in the database.
+
+use model::{Fen, IllegalOrderState, OrderNumber, OrderState};
+use sqlx::{Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
+
+use super::content::{Order, OrderContent};
+use crate::db::{Db, DbError, Transaction, damaged};
+
+/// Why an order was not read or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OrderError {
+    /// No such order.
+    #[error("没有订单 {0} (there is no order {0}: compare the number)")]
+    Unknown(OrderNumber),
+    /// The life of an order does not know this change.
+    #[error("订单状态为{from}，不能变为{to}；请刷新后再看 (an order in state {from} cannot become {to}: reload and look again)",
+        from = .0.from.zh(), to = .0.to.zh())]
+    Illegal(#[from] IllegalOrderState),
+    /// Somebody else changed the order in between.
+    #[error("订单刚被他人处理，请刷新后再看 (somebody else has just changed this order: reload and look again)")]
+    Raced,
+    /// The corrected order does not pass.
+    #[error("订单内容有误 (the order has mistakes, see the fields)")]
+    Content(Vec<super::form::FieldError>),
+    /// A rejection without a reason, or with a very long one.
+    #[error("请写明拒绝原因，最多 500 字 (write the reason, at most 500 characters)")]
+    Reason,
+    /// No number could be made for the order.
+    #[error("暂时无法生成订单号，请重试 (no order number could be made: try again; check the machine's clock)")]
+    NoNumber,
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<sqlx::Error> for OrderError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+/// A line of an order's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// When.
+    pub at_ms: i64,
+    /// `operator:<name>`, `import`, `station:<name>` or `system`.
+    pub who: String,
+    /// The state before; `None` when the order came in.
+    pub from: Option<OrderState>,
+    /// The state after.
+    pub to: OrderState,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
+const SELECT_ORDER: &str = "select number, content, product_title, amount_fen, state, reject_reason, created_ms, changed_ms \
+     from orders where number = $1";
+
+/// The order with this number.
+///
+/// # Errors
+/// [`OrderError::Db`].
+pub async fn load(db: &Db, number: &OrderNumber) -> Result<Option<Order>, OrderError> {
+    let row = sqlx::query(SELECT_ORDER).bind(number.as_str()).fetch_optional(db).await?;
+    row.map(|row| order(&row)).transpose()
+}
+
+/// The order with this number, inside a transaction.
+///
+/// # Errors
+/// [`OrderError::Db`].
+pub async fn load_in(tx: &mut SqliteConnection, number: &OrderNumber) -> Result<Option<Order>, OrderError> {
+    let row = sqlx::query(SELECT_ORDER).bind(number.as_str()).fetch_optional(tx).await?;
+    row.map(|row| order(&row)).transpose()
+}
+
+fn order(row: &SqliteRow) -> Result<Order, OrderError> {
+    let number: String = row.try_get("number")?;
+    let content: String = row.try_get("content")?;
+    let content: OrderContent =
+        serde_json::from_str(&content).map_err(|_| damaged(format!("the content of order {number}")))?;
+    Ok(Order {
+        content,
+        product_title: row.try_get("product_title")?,
+        amount: Fen(row.try_get::<i64, _>("amount_fen")?.unsigned_abs()),
+        state: state(row.try_get("state")?)?,
+        reject_reason: row.try_get("reject_reason")?,
+        created_ms: row.try_get("created_ms")?,
+        changed_ms: row.try_get("changed_ms")?,
+        number: number.parse().map_err(|_| damaged(format!("the order number {number:?}")))?,
+    })
+}
+
+pub(super) fn state(code: &str) -> Result<OrderState, DbError> {
+    OrderState::from_code(code).ok_or_else(|| damaged(format!("the order state {code:?}")))
+}
+
+pub(super) async fn insert(tx: &mut Transaction, order: &Order) -> Result<(), OrderError> {
+    let content = &order.content;
+    sqlx::query::<Sqlite>(
+        "insert into orders (number, programme, product, product_title, holder_kind, holder_name, unit_name, years, \
+         quantity, amount_fen, state, content, created_ms, changed_ms) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)",
+    )
+    .bind(order.number.as_str())
+    .bind(&content.programme)
+    .bind(&content.product)
+    .bind(&order.product_title)
+    .bind(kind_code(content.holder_kind))
+    .bind(content.holder_name())
+    .bind(&content.unit.name)
+    .bind(i64::from(content.years))
+    .bind(i64::from(content.quantity))
+    .bind(fen_column(order.amount)?)
+    .bind(order.state.code())
+    .bind(content_json(content)?)
+    .bind(order.created_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn replace_content(tx: &mut Transaction, order: &Order) -> Result<(), OrderError> {
+    let content = &order.content;
+    sqlx::query::<Sqlite>(
+        "update orders set product = $2, product_title = $3, holder_kind = $4, holder_name = $5, unit_name = $6, \
+         years = $7, quantity = $8, amount_fen = $9, content = $10 where number = $1",
+    )
+    .bind(order.number.as_str())
+    .bind(&content.product)
+    .bind(&order.product_title)
+    .bind(kind_code(content.holder_kind))
+    .bind(content.holder_name())
+    .bind(&content.unit.name)
+    .bind(i64::from(content.years))
+    .bind(i64::from(content.quantity))
+    .bind(fen_column(order.amount)?)
+    .bind(content_json(content)?)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The word of a kind in `orders.holder_kind` and `jobs.certificate`.
+pub(super) fn kind_code(kind: wire::CertificateKind) -> &'static str {
+    match kind {
+        wire::CertificateKind::Unit => "unit",
+        wire::CertificateKind::Personal => "personal",
+    }
+}
+
+pub(super) fn content_json(content: &OrderContent) -> Result<String, DbError> {
+    serde_json::to_string(content).map_err(|error| damaged(format!("an order that is no JSON ({error})")))
+}
+
+fn fen_column(amount: Fen) -> Result<i64, DbError> {
+    i64::try_from(amount.0).map_err(|_| damaged("an amount beyond all prices"))
+}
+
+pub(super) async fn add_history(
+    tx: &mut Transaction,
+    number: &OrderNumber,
+    entry: &HistoryEntry,
+) -> Result<(), OrderError> {
+    sqlx::query::<Sqlite>(
+        "insert into order_history (order_number, step, at_ms, who, from_state, to_state, reason) \
+         select $1, coalesce(max(step), 0) + 1, $2, $3, $4, $5, $6 from order_history where order_number = $1",
+    )
+    .bind(number.as_str())
+    .bind(entry.at_ms)
+    .bind(&entry.who)
+    .bind(entry.from.map(OrderState::code))
+    .bind(entry.to.code())
+    .bind(&entry.reason)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// An order's history, oldest first.
+///
+/// # Errors
+/// [`OrderError::Db`].
+pub async fn history(db: &Db, number: &OrderNumber) -> Result<Vec<HistoryEntry>, OrderError> {
+    let rows = sqlx::query(
+        "select at_ms, who, from_state, to_state, reason from order_history where order_number = $1 order by step",
+    )
+    .bind(number.as_str())
+    .fetch_all(db)
+    .await?;
+    let entry = |row: &SqliteRow| {
+        let from: Option<String> = row.try_get("from_state")?;
+        Ok(HistoryEntry {
+            at_ms: row.try_get("at_ms")?,
+            who: row.try_get("who")?,
+            from: from.as_deref().map(state).transpose()?,
+            to: state(row.try_get("to_state")?)?,
+            reason: row.try_get("reason")?,
+        })
+    };
+    rows.iter().map(entry).collect()
+}

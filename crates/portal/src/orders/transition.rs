@@ -1,0 +1,194 @@
+//! Changes of state. Each is one transaction: state, history and what follows from it, or nothing.
+
+use std::fmt;
+
+use model::{IllegalOrderState, JobId, OrderNumber, OrderState, StationId};
+use serde_json::Value;
+use sqlx::Sqlite;
+use wire::CertificateKind;
+
+use super::{
+    content::Order,
+    form::{OrderForm, read_payment},
+    store::{HistoryEntry, OrderError, add_history, kind_code, load_in, replace_content},
+};
+use crate::{
+    app::AppState,
+    db::{DbError, Transaction, begin_write, damaged},
+    programmes::Programme,
+};
+
+const REASON_CHARS_MAX: usize = 500;
+
+/// Who changes an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// An operator, by log-in.
+    Operator(String),
+    /// The command line.
+    Import,
+    /// A station's report.
+    Station(StationId),
+    /// The portal itself.
+    System,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operator(name) => write!(f, "operator:{name}"),
+            Self::Import => f.write_str("import"),
+            Self::Station(name) => write!(f, "station:{name}"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+/// Moves an order to `to` inside a transaction and writes its history. Gives back the order as it stood before.
+///
+/// The update is bound to the state that was read, so of two who act at once one is told [`OrderError::Raced`].
+///
+/// # Errors
+/// Unknown order, a change that `model::OrderState` does not know, a race, the database.
+pub async fn change_state(
+    tx: &mut Transaction,
+    number: &OrderNumber,
+    to: OrderState,
+    actor: &Actor,
+    reason: &str,
+    now_ms: i64,
+) -> Result<Order, OrderError> {
+    let order = load_in(tx, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    order.state.become_state(to)?;
+    let reject_reason = (to == OrderState::Rejected).then_some(reason);
+    let updated = sqlx::query::<Sqlite>(
+        "update orders set state = $3, reject_reason = $4, changed_ms = $5 where number = $1 and state = $2",
+    )
+    .bind(number.as_str())
+    .bind(order.state.code())
+    .bind(to.code())
+    .bind(reject_reason)
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    if updated.rows_affected() != 1 {
+        return Err(OrderError::Raced);
+    }
+    let entry = HistoryEntry {
+        at_ms: now_ms,
+        who: actor.to_string(),
+        from: Some(order.state),
+        to,
+        reason: reason.to_owned(),
+    };
+    add_history(tx, number, &entry).await?;
+    Ok(order)
+}
+
+/// 审核通过: the order waits for production and has one job a key.
+///
+/// # Errors
+/// As [`change_state`].
+pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> Result<(), OrderError> {
+    let mut tx = begin_write(&state.db).await?;
+    let to = OrderState::AwaitingProduction;
+    let order = change_state(&mut tx, number, to, actor, "", state.clock.now_ms()).await?;
+    let programme = programme_of(state, &order)?;
+    let profiles = serde_json::to_string(&programme.key_profiles)
+        .map_err(|error| damaged(format!("profiles that are no JSON ({error})")))?;
+    for index in 1..=order.content.quantity {
+        insert_job(&mut tx, &order, index, &profiles).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn insert_job(tx: &mut Transaction, order: &Order, index: u16, profiles: &str) -> Result<(), DbError> {
+    let kind: CertificateKind = order.content.holder_kind;
+    sqlx::query::<Sqlite>(
+        "insert into jobs (job, order_number, idx, programme, certificate, profiles, holder, state, attempts) \
+         values ($1, $2, $3, $4, $5, $6, $7, 'waiting', 0)",
+    )
+    .bind(JobId::new(order.number.clone(), index).to_string())
+    .bind(order.number.as_str())
+    .bind(i64::from(index))
+    .bind(&order.content.programme)
+    .bind(kind_code(kind))
+    .bind(profiles)
+    .bind(order.content.holder_name())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// 审核拒绝, with the reason the customer will read.
+///
+/// # Errors
+/// [`OrderError::Reason`] for none or one over 500 characters; else as [`change_state`].
+pub async fn reject(
+    state: &AppState,
+    number: &OrderNumber,
+    reason: &str,
+    actor: &Actor,
+) -> Result<(), OrderError> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
+        return Err(OrderError::Reason);
+    }
+    let mut tx = begin_write(&state.db).await?;
+    change_state(&mut tx, number, OrderState::Rejected, actor, reason, state.clock.now_ms()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// 修改后重新提交: a rejected order takes corrected content and goes back to review (row S1.13).
+///
+/// # Errors
+/// [`OrderError::Content`] with every wrong field, also when programme, price or payment differ from the first time
+/// (money that arrived cannot be edited); else as [`change_state`].
+pub async fn correct(
+    state: &AppState,
+    number: &OrderNumber,
+    content: &Value,
+    actor: &Actor,
+) -> Result<(), OrderError> {
+    let form = OrderForm::read(content, &state.programmes).map_err(OrderError::Content)?;
+    let mut tx = begin_write(&state.db).await?;
+    let to = OrderState::AwaitingReview;
+    let old = change_state(&mut tx, number, to, actor, "", state.clock.now_ms()).await?;
+    if old.state != OrderState::Rejected {
+        return Err(IllegalOrderState { from: old.state, to }.into());
+    }
+    form.may_replace(&old).map_err(OrderError::Content)?;
+    let order = Order { content: form.content, product_title: form.product_title, amount: form.amount, ..old };
+    replace_content(&mut tx, &order).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// 支付成功: the payment is kept with the order, which goes to review (row S3.7: until then it stays 待支付).
+///
+/// # Errors
+/// [`OrderError::Content`] with every wrong field; else as [`change_state`].
+pub async fn record_payment(
+    state: &AppState,
+    number: &OrderNumber,
+    payment: &Value,
+    actor: &Actor,
+) -> Result<(), OrderError> {
+    let mut tx = begin_write(&state.db).await?;
+    let mut order = change_state(&mut tx, number, OrderState::AwaitingReview, actor, "", state.clock.now_ms()).await?;
+    if order.state != OrderState::AwaitingPayment {
+        return Err(IllegalOrderState { from: order.state, to: OrderState::AwaitingReview }.into());
+    }
+    let programme = programme_of(state, &order)?;
+    order.content.payment = Some(read_payment(payment, programme, order.amount).map_err(OrderError::Content)?);
+    replace_content(&mut tx, &order).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn programme_of<'a>(state: &'a AppState, order: &Order) -> Result<&'a Programme, DbError> {
+    let id = &order.content.programme;
+    state.programmes.get(id).ok_or_else(|| damaged(format!("an order of programme {id:?}, which has no file")))
+}

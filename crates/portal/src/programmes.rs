@@ -1,0 +1,174 @@
+//! Programmes: one procurement platform's offer each, as data in `config/programmes/<id>.toml`. No programme's name stands in code.
+
+mod check;
+mod file;
+mod template;
+
+use std::{collections::BTreeMap, path::Path};
+
+use model::{Fen, Secret};
+use wire::CertificateKind;
+
+pub use file::{Carrier, Encoding, IdType, InvoiceKind, Payer, PaymentMethod, UnitKind, Verification};
+pub use template::{CertificateSubject, Template};
+
+use crate::toml_file::{Fault, Faults, Source};
+
+/// Most programmes a portal serves.
+const PROGRAMMES_MAX: usize = 1_000;
+
+/// All programmes by id.
+#[derive(Clone, Debug, Default)]
+pub struct Programmes(BTreeMap<String, Programme>);
+
+/// One programme, checked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Programme {
+    /// The file's name without `.toml`.
+    pub id: String,
+    /// The title on pages and bench screens.
+    pub title: String,
+    /// The procurement platform it is for.
+    pub platform: String,
+    /// What can be ordered.
+    pub products: Vec<Product>,
+    /// How customers may pay; empty = the programme has no payment step (row S2.2).
+    pub payment_methods: Vec<PaymentMethod>,
+    /// 认证类型 that may be chosen; the first is the default.
+    pub verifications: Vec<Verification>,
+    /// Identity documents taken.
+    pub id_types: Vec<IdType>,
+    /// Kinds of unit taken.
+    pub unit_kinds: Vec<UnitKind>,
+    /// Whether the legal representative's data is asked for (row S3.4).
+    pub legal_representative: bool,
+    /// Kinds of invoice; the first is the default; empty = none is made.
+    pub invoice_kinds: Vec<InvoiceKind>,
+    /// Who carries parcels.
+    pub carrier: Carrier,
+    /// Who pays the carrier.
+    pub payer: Payer,
+    /// The PIN a new key is given (row S3.8).
+    pub initial_user_pin: Secret,
+    /// Firmware profiles whose keys may be used, `vendor/model`; empty = any.
+    pub key_profiles: Vec<String>,
+    /// The subject of unit certificates, if a product makes them.
+    pub unit_certificate: Option<Template>,
+    /// The subject of personal certificates, if a product makes them.
+    pub personal_certificate: Option<Template>,
+}
+
+/// Something to order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Product {
+    /// The id in orders, unique in its programme.
+    pub id: String,
+    /// The title on pages.
+    pub title: String,
+    /// Whose certificate it is.
+    pub holder: CertificateKind,
+    /// Validities that may be chosen, in years.
+    pub years: Vec<u8>,
+    /// Price of one key for one year; 0 where the programme has no payment.
+    pub price_per_year: Fen,
+    /// Fewest keys of an order.
+    pub quantity_min: u16,
+    /// Most keys of an order.
+    pub quantity_max: u16,
+}
+
+impl Product {
+    /// What `quantity` keys for `years` cost. The file's limits keep this far from overflow.
+    #[must_use]
+    pub fn amount(&self, years: u8, quantity: u16) -> Fen {
+        Fen(self.price_per_year.0 * u64::from(years) * u64::from(quantity))
+    }
+}
+
+impl Programme {
+    /// The product with this id.
+    #[must_use]
+    pub fn product(&self, id: &str) -> Option<&Product> {
+        self.products.iter().find(|product| product.id == id)
+    }
+
+    /// The certificate template for a kind of holder.
+    #[must_use]
+    pub fn template(&self, holder: CertificateKind) -> Option<&Template> {
+        match holder {
+            CertificateKind::Unit => self.unit_certificate.as_ref(),
+            CertificateKind::Personal => self.personal_certificate.as_ref(),
+        }
+    }
+
+    /// Reads and checks one programme's text; `id` is its file's name without `.toml`.
+    ///
+    /// # Errors
+    /// Every mistake at once.
+    pub fn from_source(id: &str, source: &Source) -> Result<Self, Faults> {
+        check::validate(id, source.parse()?, source)
+    }
+}
+
+impl Programmes {
+    /// Reads every `*.toml` of a folder.
+    ///
+    /// # Errors
+    /// The mistakes of all files at once, or that the folder holds no programme.
+    pub fn load(folder: &Path) -> Result<Self, Faults> {
+        let mut faults = Vec::new();
+        let mut programmes = BTreeMap::new();
+        for path in toml_files(folder)? {
+            let id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            match Source::open(&path).and_then(|source| Programme::from_source(&id, &source)) {
+                Ok(programme) => {
+                    programmes.insert(id, programme);
+                }
+                Err(Faults(more)) => faults.extend(more),
+            }
+        }
+        if faults.is_empty() { Ok(Self(programmes)) } else { Err(Faults(faults)) }
+    }
+
+    /// These programmes.
+    #[must_use]
+    pub fn new(programmes: Vec<Programme>) -> Self {
+        Self(programmes.into_iter().map(|programme| (programme.id.clone(), programme)).collect())
+    }
+
+    /// The programme with this id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Programme> {
+        self.0.get(id)
+    }
+
+    /// All, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Programme> {
+        self.0.values()
+    }
+}
+
+fn toml_files(folder: &Path) -> Result<Vec<std::path::PathBuf>, Faults> {
+    let whole = |what: String, fix: &str| {
+        Faults(vec![Fault {
+            file: folder.display().to_string(),
+            line: 0,
+            field: String::new(),
+            what,
+            fix: fix.to_owned(),
+        }])
+    };
+    let entries = std::fs::read_dir(folder)
+        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
+        .map_err(|error| whole(format!("the folder cannot be read: {error}"), "check programmes_dir in the config"))?;
+    let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    if files.is_empty() || files.len() > PROGRAMMES_MAX {
+        let what = format!("it holds {} programme files", files.len());
+        return Err(whole(what, "put 1 to 1000 files <id>.toml there; config/programmes/ shows three"));
+    }
+    Ok(files)
+}
