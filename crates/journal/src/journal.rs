@@ -64,8 +64,13 @@ impl Journal {
     }
 
     pub(crate) fn start(store: Store) -> Result<Self, JournalError> {
-        let (index, notes) = Index::load(&store)?;
         let dir = store.dir().to_owned();
+        // sled panics on some damage when a page is first read: that is an error of the store, not of the station.
+        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Index::load(&store)));
+        let (index, notes) = loaded.map_err(|_| JournalError::Illegible {
+            dir: dir.clone(),
+            detail: "the store's own check failed while its entries were read".to_owned(),
+        })??;
         let shared = Arc::new(Shared::new(State { store, index }, notes));
         let (sender, requests) = sync_channel(QUEUE);
         let theirs = Arc::clone(&shared);
@@ -231,8 +236,8 @@ impl Journal {
         shared.check()?;
         let (reply, answer) = sync_channel(1);
         let sender = self.0.sender.as_ref().ok_or_else(|| shared.gone())?;
-        sender.send(Request { command, reply }).map_err(|_| shared.gone())?;
-        answer.recv().map_err(|_| shared.gone())?
+        sender.send(Request { command, reply }).map_err(|_| shared.unanswered())?;
+        answer.recv().map_err(|_| shared.unanswered())?
     }
 
     fn read<T>(&self, look: impl FnOnce(&State) -> Result<T, JournalError>) -> Result<T, JournalError> {

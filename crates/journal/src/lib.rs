@@ -5,6 +5,8 @@ mod error;
 mod index;
 mod journal;
 mod store;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use error::JournalError;

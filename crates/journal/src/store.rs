@@ -68,6 +68,16 @@ impl Store {
         self
     }
 
+    /// Writes past all rules: for tests of entries that no journal wrote.
+    #[cfg(test)]
+    pub(crate) fn raw(&self, key: &[u8], value: Option<&[u8]>) {
+        let done = match value {
+            Some(value) => self.db.insert(key, value),
+            None => self.db.remove(key),
+        };
+        assert!(done.is_ok());
+    }
+
     /// Where the store lies.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir

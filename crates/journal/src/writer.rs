@@ -107,7 +107,14 @@ impl Shared {
         }
     }
 
-    /// Why there was no answer: poisoned, or closed.
+    /// Why the writer gave no answer. It waits for the writer's end, which is under way: a panic drops the callers before it is recorded.
+    pub(crate) fn unanswered(&self) -> JournalError {
+        let news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.bell.wait_while(news, |news| !news.over));
+        self.gone()
+    }
+
+    /// Why nothing is taken any more: poisoned, or closed.
     pub(crate) fn gone(&self) -> JournalError {
         self.check().err().unwrap_or(JournalError::Sealed { dir: self.dir.clone() })
     }
