@@ -151,7 +151,10 @@ impl EnvelopedKey {
     }
 }
 
-fn split(cipher: &[u8]) -> Result<([u8; 64], [u8; 32], [u8; 16]), GmError> {
+/// C1, C3 and C2 of the SM4 key.
+type CipherParts = ([u8; 64], [u8; 32], [u8; 16]);
+
+fn split(cipher: &[u8]) -> Result<CipherParts, GmError> {
     let parts = Parts::from_der(cipher)?;
     let c1 = array(&parts.0.c1().to_sec1_point(false).as_bytes()[1..])?;
     Ok((c1, array(parts.0.c3())?, array(parts.0.c2())?))

@@ -1,10 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+pub mod certificate;
 mod cipher;
+pub mod crl;
 pub mod envelope;
 mod error;
 mod key;
+pub mod name;
+pub mod request;
 mod signature;
+mod signed;
 pub mod sm4;
 
 pub use cipher::{SEALED_PLAIN_LIMIT, open, seal};
