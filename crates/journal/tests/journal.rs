@@ -28,18 +28,12 @@ fn records_come_back_in_order_after_a_reopen() {
 #[test]
 fn a_finished_stream_is_kept_and_closed() {
     let dir = tempfile::tempdir().unwrap();
-    let journal = Journal::open(dir.path()).unwrap();
+    let mut journal = Journal::open(dir.path()).unwrap();
     for record in [b"a", b"b"] {
         journal.append("job", record).unwrap();
     }
     journal.finish("job").unwrap();
-    for journal in [journal.clone(), {
-        journal.sealed().unwrap();
-        Journal::open(dir.path()).unwrap()
-    }]
-    .iter()
-    .skip(1)
-    {
+    for _before_and_after_a_reopen in 0..2 {
         assert!(journal.streams().unwrap().is_empty());
         assert_eq!(journal.finished().unwrap(), ["job"]);
         assert_eq!(journal.stream("job").unwrap(), [b"a", b"b"]);
@@ -50,6 +44,8 @@ fn a_finished_stream_is_kept_and_closed() {
             "{error}"
         );
         assert!(matches!(journal.finish("never"), Err(JournalError::Stream { .. })));
+        journal.sealed().unwrap();
+        journal = Journal::open(dir.path()).unwrap();
     }
 }
 
@@ -90,7 +86,7 @@ fn bounds_are_refused_with_what_and_how_much() {
     let journal = Journal::memory().unwrap();
     let most = vec![1; MAX_RECORD_BYTES];
     journal.append_with_report("job", &most, "id", &most).unwrap();
-    assert_eq!(journal.stream("job").unwrap(), [most.clone()]);
+    assert_eq!(journal.stream("job").unwrap().first(), Some(&most));
     let more = vec![1; MAX_RECORD_BYTES + 1];
     for error in [journal.append("job", &more).unwrap_err(), journal.report("id-2", &more).unwrap_err()] {
         assert!(error.to_string().contains("16385") && error.to_string().contains("16384"), "{error}");
