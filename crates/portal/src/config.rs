@@ -159,6 +159,8 @@ pub struct Leases {
     pub seconds: u32,
     /// Most jobs one station may hold.
     pub jobs_max: u16,
+    /// How many keys may be spoiled on one job before it waits for an operator.
+    pub attempts_max: u16,
 }
 
 #[derive(Deserialize)]
@@ -223,6 +225,12 @@ impl Config {
     pub fn database_file(&self) -> PathBuf {
         self.data_dir.join("portal.db")
     }
+
+    /// The folder of the broker's files and of the portal's own certificate, made by `portal init`.
+    #[must_use]
+    pub fn broker_dir(&self) -> PathBuf {
+        self.data_dir.join("broker")
+    }
 }
 
 fn check(file: &ConfigFile, source: &Source) -> Vec<Fault> {
@@ -263,6 +271,12 @@ fn check(file: &ConfigFile, source: &Source) -> Vec<Fault> {
         "leases.jobs_max",
         "a station holds 1 to 1000 jobs",
         "twice its slots is enough",
+    );
+    require(
+        (1..=100).contains(&file.leases.attempts_max),
+        "leases.attempts_max",
+        "a job may cost 1 to 100 keys",
+        "5 is usual",
     );
     require(
         file.sf.express_type_id > 0,
