@@ -1,4 +1,4 @@
-//! The messages. Field names here are the names on the wire; `docs/asyncapi.yaml` and `tests/golden/` hold them still.
+//! The messages. Field names here are the names on the wire; `docs/asyncapi.json` and `tests/golden/` hold them still.
 
 use model::{JobId, KeyId, OrderNumber, Outcome, SlotName};
 use serde::{Deserialize, Serialize};

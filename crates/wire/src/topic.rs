@@ -81,7 +81,8 @@ mod tests {
             let topic = Topic::new("bench-1".parse().expect("a name"), direction);
             assert_eq!(Topic::parse(&topic.to_string()), Ok(topic));
         }
-        for text in ["", "ukey/v2/bench-1/up", "ukey/v1/BENCH/up", "ukey/v1/bench-1/up/more", "ukey/v1/+/up"] {
+        for text in ["", "ukey/v2/bench-1/up", "ukey/v1/BENCH/up", "ukey/v1/bench-1/up/more", "ukey/v1/+/up"]
+        {
             assert!(Topic::parse(text).is_err(), "{text}");
         }
     }
