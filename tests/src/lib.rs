@@ -1,1 +1,10 @@
-#![doc = "End to end."]
+//! The end-to-end harness: the whole stack on this machine, staff at the bench, and proofs over what they made.
+
+pub mod http;
+pub mod orders;
+pub mod pcscd;
+pub mod places;
+pub mod process;
+pub mod proof;
+pub mod stack;
+pub mod staff;
