@@ -145,6 +145,29 @@ impl StepKind {
         Self::Verify,
     ];
 
+    /// Whether the key cannot be brought back to where it was: such a step is never repeated blindly.
+    #[must_use]
+    pub fn is_irreversible(self) -> bool {
+        matches!(self, Self::ChangeDeviceKey | Self::CreateApplication | Self::GenerateKeyPair)
+    }
+
+    /// The name in a profile.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ChangeDeviceKey => "change-device-key",
+            Self::CreateApplication => "create-application",
+            Self::CreateContainer => "create-container",
+            Self::GenerateKeyPair => "generate-key-pair",
+            Self::RequestCertificates => "request-certificates",
+            Self::ImportSignCertificate => "import-sign-certificate",
+            Self::ImportEncryptionKeyPair => "import-encryption-key-pair",
+            Self::ImportEncryptionCertificate => "import-encryption-certificate",
+            Self::SetLabel => "set-label",
+            Self::Verify => "verify",
+        }
+    }
+
     /// The words on the bench screen.
     #[must_use]
     pub fn zh(self) -> &'static str {
