@@ -1,4 +1,4 @@
-//! Certificates: reading and checking them here, making them in [`template`].
+//! Certificates: reading and checking them here, making them by [`Template`].
 
 use std::time::SystemTime;
 

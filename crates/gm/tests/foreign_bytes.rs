@@ -121,6 +121,20 @@ fn fields_and_der_of_an_envelope_say_the_same() {
 }
 
 #[test]
+fn coordinates_with_leading_zeros_keep_their_place() {
+    // INTEGER drops leading zeros, which one C1 in 128 has in x or y.
+    let mut seen = 0;
+    while seen < 2 {
+        let envelope = EnvelopedKey::seal(&Secret::new(vec![9; 32]), &KEY.public_key()).unwrap();
+        let c1 = envelope.fields().c1;
+        if c1[0] == 0 || c1[32] == 0 {
+            seen += 1;
+            assert_eq!(EnvelopedKey::from_der(&envelope.to_der().unwrap()), Ok(envelope));
+        }
+    }
+}
+
+#[test]
 fn a_certificate_survives_pem() {
     let pem = CERTIFICATE.to_pem().unwrap();
     assert!(pem.ends_with("-----END CERTIFICATE-----\n"));
