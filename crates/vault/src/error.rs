@@ -18,7 +18,7 @@ pub enum VaultError {
     },
     /// No token has the label (operator).
     #[error(
-        "no token is labelled {label:?}: run `portal vault init`, or check the label and that SOFTHSM2_CONF names the right store"
+        "no token is labelled {label:?}: run `portal init`, or check the label and that SOFTHSM2_CONF names the right store"
     )]
     NoToken {
         /// The label looked for.
@@ -73,11 +73,11 @@ pub enum VaultError {
         label: String,
         /// How many there are.
         count: usize,
+        /// The next move.
+        remedy: &'static str,
     },
     /// A master key could leave the token, or once could (operator).
-    #[error(
-        "master key {label:?} is not protected ({why}): it was not made by `portal vault init`, do not use it"
-    )]
+    #[error("master key {label:?} is not protected ({why}): it was not made by `portal init`, do not use it")]
     Unprotected {
         /// The key's label.
         label: String,

@@ -48,7 +48,10 @@ pub(crate) fn find(session: &Session, label: &str) -> Result<Option<ObjectHandle
             check(session, *key, label)?;
             Ok(Some(*key))
         }
-        many => Err(VaultError::Ambiguous { label: label.to_owned(), count: many.len() }.into()),
+        many => {
+            let remedy = "remove by hand the one that no key was made with; a guess could ruin keys";
+            Err(VaultError::Ambiguous { label: label.to_owned(), count: many.len(), remedy }.into())
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use cryptoki::{
-    context::Pkcs11,
+    context::{Function, Pkcs11},
     error::{Error, RvError},
-    session::{Session, UserType},
+    session::{Session, SessionState, UserType},
 };
 
 use crate::{
@@ -62,10 +62,7 @@ impl Line {
         }
         match &state.session {
             Some(session) => work(session),
-            None => Err(Failure::Token(Error::Pkcs11(
-                RvError::SessionClosed,
-                cryptoki::context::Function::OpenSession,
-            ))),
+            None => Err(Failure::Token(Error::Pkcs11(RvError::SessionClosed, Function::OpenSession))),
         }
     }
 
@@ -112,6 +109,15 @@ pub(crate) fn log_in(session: &Session, user: UserType, pin: &model::Secret) -> 
     match session.login(user, Some(&auth_pin(pin)?)) {
         Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
         Err(e) => Err(e.into()),
+    }
+}
+
+/// The failure for an object that was not found: a session that is no longer logged in does not see private objects, and says nothing.
+pub(crate) fn absent(session: &Session, error: VaultError) -> Failure {
+    match session.get_session_info().map(|info| info.session_state()) {
+        Ok(SessionState::RwUser) => error.into(),
+        Ok(_) => Error::Pkcs11(RvError::UserNotLoggedIn, Function::FindObjects).into(),
+        Err(e) => e.into(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cryptoki::{
+    context::Function,
     error::{Error, RvError},
     mechanism::{Mechanism, aead::GcmParams},
     object::{Attribute, AttributeType, ObjectClass, ObjectHandle},
@@ -16,7 +17,7 @@ use crate::{
     error::VaultError,
     initialise::{Initialised, initialise},
     keys::{self, ADMIN_PIN_KEY, DEVICE_KEY, Failure, MASTER_KEYS, WRAP_KEY},
-    session::Line,
+    session::{Line, absent},
     settings::Settings,
 };
 
@@ -131,13 +132,13 @@ impl Vault {
         let aad = aad(&context)?;
         self.0.run(|session| {
             let value = Attribute::Value(seal(session, key, &aad)?);
-            match find_factory(session, &name)? {
-                Some(object) => session.update_attributes(object, &[value])?,
-                None => {
-                    let mut template = factory_template(&name);
-                    template.extend([Attribute::Private(true), Attribute::Modifiable(true), value]);
-                    session.create_object(&template)?;
-                }
+            // SoftHSM does not let a value be changed in place. New before old: a cut in between loses nothing, and is told as Ambiguous.
+            let before = session.find_objects(&factory_template(&name))?;
+            let mut template = factory_template(&name);
+            template.extend([Attribute::Private(true), Attribute::Modifiable(false), value]);
+            session.create_object(&template)?;
+            for object in before {
+                session.destroy_object(object)?;
             }
             Ok(())
         })
@@ -152,12 +153,9 @@ impl Vault {
         let aad = aad(&context)?;
         self.0.run(|session| {
             let remedy =
-                "store it by `portal vault set-factory-key`, or correct the label in the firmware profile";
-            let object = find_factory(session, &name)?.ok_or_else(|| VaultError::Absent {
-                what: "factory key",
-                label: label.to_owned(),
-                remedy,
-            })?;
+                "store it by `portal factory-key LABEL`, or correct the label in the firmware profile";
+            let error = || VaultError::Absent { what: "factory key", label: label.to_owned(), remedy };
+            let object = find_factory(session, &name)?.ok_or_else(|| absent(session, error()))?;
             match session.get_attributes(object, &[AttributeType::Value])?.as_slice() {
                 [Attribute::Value(wrapped)] => open(session, wrapped, &aad, &context),
                 _ => Err(VaultError::Sealed { context: context.clone() }.into()),
@@ -167,10 +165,13 @@ impl Vault {
 }
 
 fn master(session: &Session, label: &'static str) -> Result<ObjectHandle, Failure> {
-    let remedy =
-        "run `portal vault init`; if keys were made with it before, restore the token's backup instead";
-    keys::find(session, label)?
-        .ok_or_else(|| VaultError::Absent { what: "master key", label: label.to_owned(), remedy }.into())
+    let remedy = "run `portal init`; if keys were made with it before, restore the token's backup instead";
+    match keys::find(session, label)? {
+        Some(key) => Ok(key),
+        None => {
+            Err(absent(session, VaultError::Absent { what: "master key", label: label.to_owned(), remedy }))
+        }
+    }
 }
 
 fn mac(session: &Session, label: &'static str, input: &[u8]) -> Result<Secret, Failure> {
@@ -211,8 +212,24 @@ fn open(session: &Session, wrapped: &[u8], aad: &[u8], context: &str) -> Result<
         Err(Error::Pkcs11(RvError::EncryptedDataInvalid | RvError::EncryptedDataLenRange, _)) => {
             Err(sealed())
         }
+        // SoftHSM says no more than this for a wrong tag. If the key opens what it has just sealed, the bytes are to blame, not the token.
+        Err(Error::Pkcs11(RvError::GeneralError, Function::Decrypt)) if opens_its_own(session, key) => {
+            Err(sealed())
+        }
         Err(e) => Err(e.into()),
     }
+}
+
+/// Whether the wrapping key seals and opens in this session.
+fn opens_its_own(session: &Session, key: ObjectHandle) -> bool {
+    let aad = b"self-check";
+    let Ok(wrapped) = seal(session, &Secret::new(aad.to_vec()), aad) else { return false };
+    let Some((iv, body)) = wrapped.get(1..).and_then(|rest| rest.split_at_checked(IV_BYTES)) else {
+        return false;
+    };
+    let mut iv = iv.to_vec();
+    let Ok(params) = GcmParams::new(&mut iv, aad, Ulong::new(8 * TAG_BYTES as u64)) else { return false };
+    session.decrypt(&Mechanism::AesGcm(params), key, body).is_ok_and(|plain| plain == aad)
 }
 
 /// The object's label and the wrapping context of a factory key.
@@ -238,6 +255,9 @@ fn find_factory(session: &Session, name: &str) -> Result<Option<ObjectHandle>, F
     match session.find_objects(&factory_template(name))?.as_slice() {
         [] => Ok(None),
         [object] => Ok(Some(*object)),
-        many => Err(VaultError::Ambiguous { label: name.to_owned(), count: many.len() }.into()),
+        many => {
+            let remedy = "replacing it was cut short, store it again";
+            Err(VaultError::Ambiguous { label: name.to_owned(), count: many.len(), remedy }.into())
+        }
     }
 }
