@@ -1,0 +1,85 @@
+//! The font: widths, missing glyphs, and the cut-down copy that goes into a label.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use subsetter::GlyphRemapper;
+use ttf_parser::{Face, GlyphId};
+
+use crate::LabelError;
+
+/// One face of a font file, as the layout sees it. Borrowing the file makes it cheap: parsing reads the table directory only.
+pub(crate) struct Typeface<'a> {
+    data: &'a [u8],
+    index: u32,
+    face: Face<'a>,
+}
+
+/// A font with nothing but the glyphs of one label.
+pub(crate) struct Subset {
+    pub(crate) program: Vec<u8>,
+    /// Glyph ids of the cut-down font, by character.
+    pub(crate) glyphs: BTreeMap<u32, u16>,
+    /// Advances in font units, by glyph id of the cut-down font.
+    pub(crate) widths: BTreeMap<u16, u16>,
+    pub(crate) units_per_em: u16,
+    pub(crate) ascender: i16,
+    pub(crate) descender: i16,
+    /// x min, y min, x max, y max.
+    pub(crate) bounds: [i16; 4],
+    pub(crate) weight: u16,
+    pub(crate) is_cff: bool,
+}
+
+impl<'a> Typeface<'a> {
+    pub(crate) fn parse(data: &'a [u8], index: u32) -> Result<Self, String> {
+        let face = Face::parse(data, index).map_err(|e| e.to_string())?;
+        Ok(Self { data, index, face })
+    }
+
+    /// The glyph, unless it is missing or (other than a space's) empty.
+    fn glyph(&self, character: char) -> Option<GlyphId> {
+        let glyph = self.face.glyph_index(character).filter(|glyph| glyph.0 != 0)?;
+        let visible = character == ' ' || self.face.glyph_bounding_box(glyph).is_some();
+        visible.then_some(glyph)
+    }
+
+    pub(crate) fn check(&self, field: &'static str, text: &str) -> Result<(), LabelError> {
+        match text.chars().find(|&character| self.glyph(character).is_none()) {
+            Some(character) => Err(LabelError::MissingGlyph { field, character }),
+            None => Ok(()),
+        }
+    }
+
+    /// The width of `text`, in ems. A missing glyph counts as one em: texts are checked before they are laid out.
+    pub(crate) fn width(&self, text: &str) -> f32 {
+        let em = f32::from(self.face.units_per_em());
+        let advance = |c| self.glyph(c).and_then(|glyph| self.face.glyph_hor_advance(glyph));
+        text.chars().map(|c| advance(c).map_or(1.0, |width| f32::from(width) / em)).sum()
+    }
+
+    /// Cuts the font down to `characters`, each of which it must have.
+    pub(crate) fn subset(&self, characters: &BTreeSet<char>) -> Result<Subset, LabelError> {
+        let mut remapper = GlyphRemapper::new();
+        let (mut glyphs, mut widths) = (BTreeMap::new(), BTreeMap::new());
+        for &character in characters {
+            let glyph = self.glyph(character).ok_or(LabelError::MissingGlyph { field: "text", character })?;
+            let cut = remapper.remap(glyph.0);
+            glyphs.insert(u32::from(character), cut);
+            widths.insert(cut, self.face.glyph_hor_advance(glyph).unwrap_or_default());
+        }
+        let program = subsetter::subset(self.data, self.index, &remapper)
+            .map_err(|e| LabelError::Pdf(format!("the font cannot be cut down: {e}")))?;
+        let bounds = self.face.global_bounding_box();
+        Ok(Subset {
+            program,
+            glyphs,
+            widths,
+            units_per_em: self.face.units_per_em(),
+            ascender: self.face.ascender(),
+            descender: self.face.descender(),
+            bounds: [bounds.x_min, bounds.y_min, bounds.x_max, bounds.y_max],
+            weight: self.face.weight().to_number(),
+            is_cff: self.face.tables().cff.is_some(),
+        })
+    }
+}
