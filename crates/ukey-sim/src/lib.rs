@@ -9,6 +9,9 @@ mod latency;
 mod reader;
 mod show;
 mod store;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod testing;
 pub mod vpcd;
 
 pub use error::SimError;

@@ -10,8 +10,6 @@ use ukey::{StatusWord, apdu::Command, fields::Writer};
 use super::{Answered, Chip, container::SM2_BITS, fields::Fields, no_parameters};
 use crate::flash::{Container, HexBytes, HexSecret, KeyPair};
 
-/// Version of the enveloped key; products put it or an algorithm id in the first field of ImportECCKeyPair.
-const ENVELOPE_VERSION: u32 = 1;
 /// Length of the SM4 key in an envelope.
 const SM4_KEY_LEN: u32 = 16;
 
@@ -19,7 +17,7 @@ const SM4_KEY_LEN: u32 = 16;
 struct Import {
     app: [u8; 2],
     id: [u8; 2],
-    algorithm: u32,
+    version: u32,
     cipher: u32,
     encrypted_private: [u8; 32],
     public: [u8; 64],
@@ -49,12 +47,12 @@ impl Chip {
     pub(super) fn import_key_pair(&mut self, command: &Command) -> Answered {
         no_parameters(command)?;
         let import = self.envelope(command)?;
-        let ids = self.dialect().algorithm_ids;
+        let dialect = self.dialect();
         let sign = sign_key(self.user_container(import.app, import.id)?)?;
-        if ![ENVELOPE_VERSION, ids.sm2_sign, ids.sm2_encrypt].contains(&import.algorithm) {
+        if import.version != dialect.envelope.version {
             return Err(StatusWord::Unsupported);
         }
-        if import.cipher != ids.sm4_ecb {
+        if import.cipher != dialect.algorithm_ids.sm4_ecb {
             return Err(StatusWord::UnsupportedCipher);
         }
         let fields = EnvelopeFields {
@@ -76,7 +74,7 @@ impl Chip {
         let form = self.dialect().envelope;
         let mut fields = Fields::new(&command.data, self.order());
         let (app, id) = (fields.array()?, fields.array()?);
-        let (algorithm, cipher, bits) = (fields.u32()?, fields.u32()?, fields.u32()?);
+        let (version, cipher, bits) = (fields.u32()?, fields.u32()?, fields.u32()?);
         let private_len = fields.len()?;
         if private_len != usize::from(form.private_key_len) {
             return Err(StatusWord::WrongLength);
@@ -100,7 +98,7 @@ impl Chip {
             Alignment::Right => private.last_chunk(),
         };
         let encrypted_private = *half.ok_or(StatusWord::WrongLength)?;
-        Ok(Import { app, id, algorithm, cipher, encrypted_private, public, c1, c3, c2 })
+        Ok(Import { app, id, version, cipher, encrypted_private, public, c1, c3, c2 })
     }
 
     /// P1 = 1: the chip computes Z and SM3; P1 = 2: the host did.

@@ -21,11 +21,11 @@ impl Chip {
         let name_field = fields.bytes(MAX_NAME)?;
         let (size, read_rights, write_rights) = (fields.u32()?, fields.u32()?, fields.u32()?);
         fields.end()?;
+        let application = self.may_create(command)?;
         let name = name(name_field, MAX_NAME)?;
         if !RIGHTS.contains(&read_rights) || !RIGHTS.contains(&write_rights) || size == 0 {
             return Err(StatusWord::WrongData);
         }
-        let application = self.may_create(command)?;
         let target = self.application(&application)?;
         if target.files.iter().any(|f| f.name == name) {
             return Err(StatusWord::FileExists);
@@ -39,8 +39,8 @@ impl Chip {
     }
 
     pub(super) fn delete_file(&mut self, command: &Command) -> Answered {
-        let name = name(&command.data, MAX_NAME)?;
         let application = self.may_create(command)?;
+        let name = name(&command.data, MAX_NAME)?;
         self.file(&application, &name)?;
         self.application_mut(&application)?.files.retain(|f| f.name != name);
         Ok(Vec::new())

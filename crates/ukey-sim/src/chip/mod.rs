@@ -12,6 +12,9 @@ mod fields;
 mod file;
 mod pin;
 mod session;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;
 
 use profile::dialect::{ByteOrder, Dialect};
 use ukey::{StatusWord, apdu::Command, ins};
