@@ -1,1 +1,74 @@
-fn main() {}
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr)] // A chore talks to whoever ran it.
+
+mod ci;
+mod run;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The repository's own chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Everything a change must pass, but the end-to-end tests: scripts/test runs those too.
+    Ci,
+    /// Arrows, homes, top level, lengths, unfinished code, READMEs.
+    Tidy,
+    /// Loads every firmware profile.
+    Profiles,
+    /// Prints the bench's figures, one `name value` a line.
+    Bench {
+        /// A figure's name and what the bench itself takes, such as --explain.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().chore {
+        Chore::Ci => ci::run(),
+        Chore::Tidy => tidy::run(),
+        Chore::Profiles => profiles(),
+        Chore::Bench { arguments } => bench(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Loads every profile; says for each how many values wait for a real key to confirm them.
+fn profiles() -> Result<()> {
+    let profiles = profile::load_dir(&run::root()?.join("firmware-profiles"))?;
+    anyhow::ensure!(!profiles.is_empty(), "firmware-profiles/ holds no profile: add <vendor>/<model>.toml");
+    for profile in &profiles {
+        let open = profile.sources.iter().filter(|source| source.from.is_none()).count();
+        println!(
+            "{}: {} steps, {open} of {} sourced values unconfirmed",
+            profile.name,
+            profile.steps.len(),
+            profile.sources.len()
+        );
+    }
+    Ok(())
+}
+
+fn bench(arguments: &[String]) -> Result<()> {
+    let mut command = run::cargo()?;
+    command.args(["run", "--quiet", "--package", "e2e", "--bin", "bench", "--"]).args(arguments);
+    run::run(&mut command)
+}
