@@ -72,8 +72,13 @@ enum OperatorCommand {
 
 #[derive(Subcommand)]
 enum StationCommand {
-    /// Enrol a station.
+    /// Make a one-time code with which a station enrols.
     Add {
+        /// The station's name.
+        name: StationId,
+    },
+    /// Give a station nothing any more, until it enrols again.
+    Disable {
         /// The station's name.
         name: StationId,
     },
@@ -101,7 +106,12 @@ async fn main() -> anyhow::Result<()> {
         Command::Serve => serve(config).await,
         Command::Import { file } => import(config, file).await,
         Command::Operator { command: OperatorCommand::Add { name } } => add_operator(config, &name).await,
-        Command::Station { command: StationCommand::Add { name } } => enrol::add_station(&config, &name).await,
+        Command::Station { command: StationCommand::Add { name } } => {
+            add_station(&config, &name).await
+        }
+        Command::Station { command: StationCommand::Disable { name } } => {
+            enrol::disable_station(&config, &name).await
+        }
         Command::Ca { command: CaCommand::Export { dir } } => init::export_ca(&config, &dir).await,
         Command::FactoryKey { label } => {
             init::set_factory_key(&config, &label, factory_key(&standard_input()?)?).await
@@ -128,10 +138,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("{address} cannot be listened on: is another portal running?"))?;
     tracing::info!(%address, url = %state.config.http.public_url, "the portal serves");
-    let app = web::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let desk = stations::Desk::open(state.clone()).await?;
+    let enrolment = enrol::router(enrol::Enrolment::open(&desk).await?);
+    let app = web::router(state).merge(enrolment).into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {
         served = axum::serve(listener, app) => served.context("the web side stopped"),
-        ended = stations::serve(state) => ended.context("the station side stopped"),
+        ended = stations::serve(desk) => ended.context("the station side stopped"),
         signal = stop_signal() => signal,
     }
 }
@@ -147,6 +159,14 @@ async fn stop_signal() -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn add_station(config: &Config, name: &StationId) -> anyhow::Result<()> {
+    let code = enrol::add_station(config, name).await?;
+    let url = &config.http.public_url;
+    print(&format!("code for {name}, once within 24 hours: {code}"));
+    print(&format!("at the station: ukey-station enrol --portal {url}"));
+    Ok(())
+}
+
 async fn import(config: Config, file: PathBuf) -> anyhow::Result<()> {
     const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
     let name = file.display();
@@ -158,7 +178,11 @@ async fn import(config: Config, file: PathBuf) -> anyhow::Result<()> {
     let intake = orders::accept_all(&state, &value, &Actor::Import).await?;
     print(&serde_json::to_string_pretty(&intake)?);
     let refused = intake.count(RowOutcome::Refused);
-    anyhow::ensure!(refused == 0, "{refused} of {} orders were refused, see above; the others are stored", intake.results.len());
+    anyhow::ensure!(
+        refused == 0,
+        "{refused} of {} orders were refused, see above; the others are stored",
+        intake.results.len()
+    );
     Ok(())
 }
 

@@ -1,0 +1,28 @@
+//! The station side: leases, secrets, certificates, reports, parcels, over MQTT.
+//!
+//! [`Desk`] is the whole of it without a broker: bytes of a station in, replies out. [`serve`] puts it on the link.
+
+mod authority;
+mod board;
+mod certificates;
+mod desk;
+mod job;
+mod keys;
+mod lease;
+mod mask;
+mod parcels;
+mod parked;
+mod refusal;
+mod registry;
+mod reports;
+mod service;
+
+pub use authority::{Authority, CaKeyName};
+pub(crate) use authority::{
+    certificate as ca_certificate, open as open_ca_key, store as store_ca_key, wrap as wrap_ca_key,
+};
+pub(crate) use certificates::revoked;
+pub use desk::Desk;
+pub(crate) use desk::{open_vault, secret_file, vault_settings};
+pub(crate) use registry::{disable, enrol, public_key};
+pub use service::serve;

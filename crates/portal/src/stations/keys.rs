@@ -1,0 +1,227 @@
+//! Keys: which job each serves, and its secrets.
+
+use gm::PublicKey;
+use model::{JobId, KeyId, Secret, StationId};
+use sqlx::{Row as _, Sqlite, SqliteConnection};
+use wire::{Bytes, KeySecrets, RefusedCode, SecretsReply, SecretsRequest};
+
+use super::{
+    desk::Desk,
+    job::Job,
+    refusal::{Refusal, blocking},
+};
+use crate::db::{DbError, Transaction, begin_write, damaged};
+
+/// Every dialect takes an admin PIN of this length: fields hold 16 bytes, GM/T 0016 asks for 6.
+const ADMIN_PIN_LENGTH: u8 = 12;
+
+/// What the register of keys knows of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyState {
+    /// It was bound once and given back untouched.
+    Blank,
+    /// It is being made.
+    Bound,
+    /// It was made.
+    Issued,
+    /// It was written on and not made.
+    Spoiled,
+}
+
+impl KeyState {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Blank => "blank",
+            Self::Bound => "bound",
+            Self::Issued => "issued",
+            Self::Spoiled => "spoiled",
+        }
+    }
+}
+
+/// Binds the key to the job and gives its secrets, sealed to the station. The same request gives the same binding.
+pub(super) async fn secrets(
+    desk: &Desk,
+    station: &StationId,
+    sealing_key: PublicKey,
+    request: &SecretsRequest,
+) -> Result<SecretsReply, Refusal> {
+    let user_pin = check(desk, station, request).await?;
+    // Before the binding: a label that the vault does not know must not cost a key.
+    let (vault, key, label) = (desk.vault.clone(), request.key.clone(), request.factory_device_key.clone());
+    let sealed = blocking(move || seal(&vault, &sealing_key, &key, &label, &user_pin)).await?;
+    bind(desk, station, request).await?;
+    Ok(SecretsReply { job: request.job.clone(), key: request.key.clone(), sealed: Bytes(sealed) })
+}
+
+/// A first look without the write lock; [`bind`] looks again.
+async fn check(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Result<Secret, Refusal> {
+    let mut connection = desk.state.db.acquire().await?;
+    let job = leased(&mut connection, station, &request.job).await?;
+    if !job.takes(&request.profile) {
+        return Err(Refusal::invalid(format!(
+            "任务 {} 不能使用型号 {} 的钥匙 (the job takes keys of {})",
+            job.id,
+            request.profile,
+            job.profiles.join(", ")
+        )));
+    }
+    may_bind(&mut connection, request).await?;
+    let programme = desk.state.programmes.get(&job.programme).ok_or_else(|| {
+        Refusal::later(format!(
+            "门户没有项目 {} 的文件 (the portal has no file of this programme)",
+            job.programme
+        ))
+    })?;
+    Ok(programme.initial_user_pin.clone())
+}
+
+/// The job, if it is leased to this station.
+pub(super) async fn leased(
+    connection: &mut SqliteConnection,
+    station: &StationId,
+    job: &JobId,
+) -> Result<Job, Refusal> {
+    match Job::load(connection, job).await? {
+        Some(job) if job.is_leased_to(station) => Ok(job),
+        _ => Err(Refusal::not_leased(format!(
+            "任务 {job} 未分配给本工作站 (job {job} is not leased to {station})"
+        ))),
+    }
+}
+
+async fn may_bind(connection: &mut SqliteConnection, request: &SecretsRequest) -> Result<(), Refusal> {
+    let (job, key) = (&request.job, &request.key);
+    match find(connection, key).await? {
+        None | Some((KeyState::Blank, _)) => {}
+        Some((KeyState::Bound, Some(bound))) if bound == *job => return Ok(()),
+        Some((state, bound)) => {
+            let bound = bound.map(|job| job.to_string()).unwrap_or_default();
+            return Err(Refusal::new(
+                RefusedCode::KeyUsed,
+                format!(
+                    "钥匙 {key} 已用于任务 {bound}（{0}） (key {key} served job {bound}: {0})",
+                    state.code()
+                ),
+            ));
+        }
+    }
+    let other: Option<String> = sqlx::query_scalar::<Sqlite, _>(
+        "select key_id from keys where job = $1 and state in ('bound', 'issued')",
+    )
+    .bind(job.to_string())
+    .fetch_optional(connection)
+    .await?;
+    match other {
+        None => Ok(()),
+        Some(other) => Err(Refusal::new(
+            RefusedCode::JobHasKey,
+            format!("任务 {job} 已绑定钥匙 {other} (job {job} has key {other}: put that one back)"),
+        )),
+    }
+}
+
+async fn bind(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Result<(), Refusal> {
+    let mut tx = begin_write(&desk.state.db).await?;
+    leased(&mut tx, station, &request.job).await?;
+    may_bind(&mut tx, request).await?;
+    let job = request.job.to_string();
+    let key = request.key.to_string();
+    sqlx::query::<Sqlite>(
+        "insert into keys (key_id, state, job, station, profile, reason, changed_ms) values ($1, 'bound', $2, $3, $4, '', $5) \
+         on conflict (key_id) do update set state = 'bound', job = excluded.job, station = excluded.station, \
+         profile = excluded.profile, changed_ms = excluded.changed_ms",
+    )
+    .bind(&key)
+    .bind(&job)
+    .bind(station.as_str())
+    .bind(&request.profile)
+    .bind(desk.state.clock.now_ms())
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query::<Sqlite>("update jobs set key_id = $2 where job = $1")
+        .bind(&job)
+        .bind(&key)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn seal(
+    vault: &vault::Vault,
+    sealing_key: &PublicKey,
+    key: &KeyId,
+    label: &str,
+    user_pin: &Secret,
+) -> Result<Vec<u8>, Refusal> {
+    let factory = vault.factory_key(label).map_err(|error| match error {
+        vault::VaultError::Absent { .. } | vault::VaultError::Argument { .. } => Refusal::invalid(format!(
+            "密码机中没有出厂设备密钥 {label} (the vault has no factory key {label:?}: `portal factory-key {label}`)"
+        )),
+        other => other.into(),
+    })?;
+    let secrets = KeySecrets {
+        key: key.clone(),
+        factory_device_key: hex::encode(factory.expose()),
+        device_key: hex::encode(vault.device_key(key)?.expose()),
+        admin_pin: text(&vault.admin_pin(key, ADMIN_PIN_LENGTH)?)?,
+        user_pin: text(user_pin)?,
+    };
+    // One allocation, so that no half-grown copy is left behind in memory.
+    let mut plain = Vec::with_capacity(1024);
+    serde_json::to_writer(&mut plain, &secrets).map_err(|error| Refusal::later(error.to_string()))?;
+    gm::seal(sealing_key, &Secret::new(plain)).map_err(|error| Refusal::later(error.to_string()))
+}
+
+fn text(secret: &Secret) -> Result<String, Refusal> {
+    let text = std::str::from_utf8(secret.expose());
+    text.map(str::to_owned)
+        .map_err(|_| Refusal::later("a PIN of the portal is not text: check the programme's file"))
+}
+
+/// What is known of a key, and the job it is bound to or was.
+pub(super) async fn find(
+    connection: &mut SqliteConnection,
+    key: &KeyId,
+) -> Result<Option<(KeyState, Option<JobId>)>, DbError> {
+    let row = sqlx::query::<Sqlite>("select state, job from keys where key_id = $1")
+        .bind(key.to_string())
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let states = [KeyState::Blank, KeyState::Bound, KeyState::Issued, KeyState::Spoiled];
+    let code: &str = row.try_get("state")?;
+    let state = states.into_iter().find(|state| state.code() == code);
+    let job: Option<String> = row.try_get("job")?;
+    let job = job.map(|job| job.parse().map_err(|_| damaged(format!("the job of key {key}")))).transpose()?;
+    Ok(Some((state.ok_or_else(|| damaged(format!("the state of key {key}")))?, job)))
+}
+
+/// Writes a key's new state. `job` stays with a key that was made or spoiled for it, and leaves a blank one.
+pub(super) async fn change(
+    tx: &mut Transaction,
+    key: &KeyId,
+    state: KeyState,
+    job: Option<&JobId>,
+    by: (&StationId, &str),
+    reason: &str,
+    now: i64,
+) -> Result<(), DbError> {
+    let (station, profile) = by;
+    sqlx::query::<Sqlite>(
+        "insert into keys (key_id, state, job, station, profile, reason, changed_ms) values ($1, $2, $3, $4, $5, $6, $7) \
+         on conflict (key_id) do update set state = excluded.state, job = excluded.job, station = excluded.station, \
+         reason = excluded.reason, changed_ms = excluded.changed_ms",
+    )
+    .bind(key.to_string())
+    .bind(state.code())
+    .bind(job.map(ToString::to_string))
+    .bind(station.as_str())
+    .bind(profile)
+    .bind(reason.chars().take(500).collect::<String>())
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

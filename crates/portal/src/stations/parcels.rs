@@ -1,0 +1,175 @@
+//! Parcels: one waybill an order, from SF, with the order's number as idempotency key.
+
+use model::{OrderNumber, StationId, mask_mobile};
+use sqlx::{Row as _, Sqlite, SqliteConnection};
+use wire::{Parcel, Party};
+
+use super::{
+    desk::Desk,
+    job::{Job, JobState},
+    mask,
+    refusal::{Refusal, blocking},
+};
+use crate::{
+    db::{DbError, begin_write, damaged},
+    orders::{self, Order},
+};
+
+/// The parcel of an order of which every key is made. It is stored before it is told; a repeated request gets the same one.
+pub(super) async fn parcel(
+    desk: &Desk,
+    station: &StationId,
+    number: &OrderNumber,
+) -> Result<Parcel, Refusal> {
+    let mut connection = desk.state.db.acquire().await?;
+    let jobs = Job::of_order(&mut connection, number).await?;
+    let key_serials = made_here(&jobs, station, number)?;
+    if let Some(parcel) = find(&mut connection, number).await? {
+        return Ok(parcel);
+    }
+    drop(connection);
+    let order = orders::load(&desk.state.db, number).await?;
+    let order = order.ok_or_else(|| damaged(format!("order {number}, which has jobs")))?;
+    if order.state != model::OrderState::AwaitingProduction {
+        return Err(Refusal::invalid(format!(
+            "订单 {number} 状态为{} (the order is not in production: do not ship it)",
+            order.state.zh()
+        )));
+    }
+
+    let request = sf_order(desk, &order);
+    let sf = desk.sf.clone();
+    // Blocks for up to a minute. SF knows the order by its number, so a request that comes twice makes one waybill.
+    let created = blocking(move || {
+        sf.create_order(&request).map_err(|error| {
+            tracing::error!(%error, "SF gave no waybill");
+            Refusal::later(error.to_string())
+        })
+    })
+    .await?;
+    let parcel = label(desk, &order, created, key_serials);
+    store(desk, station, &parcel).await
+}
+
+/// The serials of the order's keys, if all were made at this station.
+fn made_here(jobs: &[Job], station: &StationId, number: &OrderNumber) -> Result<Vec<String>, Refusal> {
+    if jobs.is_empty() || jobs.iter().any(|job| job.station.as_ref().is_some_and(|other| other != station)) {
+        return Err(Refusal::not_leased(format!(
+            "订单 {number} 不在本工作站 (order {number} is not made at {station})"
+        )));
+    }
+    let made = |job: &Job| match (&job.state, &job.key) {
+        (JobState::Done, Some(key)) => Some(key.serial().to_owned()),
+        _ => None,
+    };
+    let serials: Vec<String> = jobs.iter().filter_map(made).collect();
+    if serials.len() == jobs.len() {
+        return Ok(serials);
+    }
+    Err(Refusal::later(format!(
+        "订单 {number} 尚有 {0} 把钥匙未完成或未上报 ({0} keys of order {number} are not reported as made yet)",
+        jobs.len() - serials.len()
+    )))
+}
+
+fn sf_order(desk: &Desk, order: &Order) -> sf::CreateOrder {
+    let (config, receiver) = (&desk.state.config, &order.content.receiver);
+    let sender = &config.sender;
+    let company = (receiver.name != order.content.unit.name).then(|| order.content.unit.name.clone());
+    sf::CreateOrder {
+        order_id: order.number.to_string(),
+        goods: config.sf.goods.clone(),
+        quantity: u32::from(order.content.quantity),
+        sender: sf::Contact {
+            name: sender.name.clone(),
+            company: Some(sender.company.clone()),
+            phone: sender.mobile.clone(),
+            province: sender.province.clone(),
+            city: sender.city.clone(),
+            county: sender.county.clone(),
+            address: sender.address.clone(),
+        },
+        receiver: sf::Contact {
+            name: receiver.name.clone(),
+            company,
+            phone: receiver.mobile.clone(),
+            province: receiver.province.clone(),
+            city: receiver.city.clone(),
+            county: receiver.county.clone(),
+            address: receiver.address.clone(),
+        },
+        remark: None,
+    }
+}
+
+fn label(desk: &Desk, order: &Order, created: sf::Created, key_serials: Vec<String>) -> Parcel {
+    let (config, receiver) = (&desk.state.config, &order.content.receiver);
+    let sender = &config.sender;
+    Parcel {
+        order: order.number.clone(),
+        waybill: created.waybill,
+        dest_route_label: created.route_label.dest_route_label,
+        coding_mapping: created.route_label.coding_mapping,
+        product: created.route_label.pro_name,
+        two_dimension_code: created.route_label.two_dimension_code,
+        payment: "到付".to_owned(),
+        receiver: Party {
+            name: mask::name(&receiver.name),
+            mobile: mask_mobile(&receiver.mobile),
+            company: order.content.unit.name.clone(),
+            address: [&receiver.province, &receiver.city, &receiver.county, &receiver.address]
+                .map(String::as_str)
+                .concat(),
+        },
+        sender: Party {
+            name: sender.name.clone(),
+            mobile: mask_mobile(&sender.mobile),
+            company: sender.company.clone(),
+            address: [&sender.province, &sender.city, &sender.county, &sender.address]
+                .map(String::as_str)
+                .concat(),
+        },
+        goods: config.sf.goods.clone(),
+        quantity: order.content.quantity,
+        key_serials,
+    }
+}
+
+async fn store(desk: &Desk, station: &StationId, parcel: &Parcel) -> Result<Parcel, Refusal> {
+    let body = serde_json::to_string(parcel).map_err(|error| Refusal::later(error.to_string()))?;
+    let mut tx = begin_write(&desk.state.db).await?;
+    // Two requests at once got the same waybill from SF; the first to be here is the one that is kept.
+    if let Some(parcel) = find(&mut tx, &parcel.order).await? {
+        return Ok(parcel);
+    }
+    let stored = sqlx::query::<Sqlite>(
+        "insert into parcels (order_number, waybill, station, body, created_ms) values ($1, $2, $3, $4, $5) \
+         on conflict (waybill) do nothing",
+    )
+    .bind(parcel.order.as_str())
+    .bind(&parcel.waybill)
+    .bind(station.as_str())
+    .bind(body)
+    .bind(desk.state.clock.now_ms())
+    .execute(&mut *tx)
+    .await?;
+    if stored.rows_affected() != 1 {
+        tracing::error!(waybill = parcel.waybill, order = %parcel.order, "SF gave a waybill that another order has");
+        return Err(Refusal::later(format!(
+            "运单 {0} 已属于另一订单，请联系顺丰 (waybill {0} is on another order: do not use it, call SF)",
+            parcel.waybill
+        )));
+    }
+    tx.commit().await?;
+    Ok(parcel.clone())
+}
+
+async fn find(connection: &mut SqliteConnection, number: &OrderNumber) -> Result<Option<Parcel>, DbError> {
+    let row = sqlx::query::<Sqlite>("select body from parcels where order_number = $1")
+        .bind(number.as_str())
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let parcel = serde_json::from_str(row.try_get("body")?);
+    parcel.map(Some).map_err(|_| damaged(format!("the parcel of order {number}")))
+}

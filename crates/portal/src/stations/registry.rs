@@ -1,0 +1,65 @@
+//! Enrolled stations.
+
+use gm::PublicKey;
+use model::StationId;
+use sqlx::{Row as _, Sqlite, SqliteConnection};
+
+use super::refusal::Refusal;
+use crate::db::{Db, DbError, damaged};
+
+/// The SM2 key to which an enrolled, active station's secrets are sealed.
+pub(super) async fn sealing_key(db: &Db, station: &StationId) -> Result<PublicKey, Refusal> {
+    let row = sqlx::query::<Sqlite>("select state, sealing_key from stations where name = $1")
+        .bind(station.as_str())
+        .fetch_optional(db)
+        .await?;
+    let Some(row) = row else {
+        return Err(Refusal::invalid(format!(
+            "工作站 {station} 未注册 (station {station} is not enrolled: run `portal station add {station}`)"
+        )));
+    };
+    if row.try_get::<&str, _>("state")? != "active" {
+        return Err(Refusal::invalid(format!(
+            "工作站 {station} 已停用 (station {station} is disabled: ask an operator)"
+        )));
+    }
+    public_key(row.try_get("sealing_key")?)
+        .ok_or_else(|| damaged(format!("the key of station {station}")).into())
+}
+
+/// 128 hex digits to a point on the curve.
+pub(crate) fn public_key(text: &str) -> Option<PublicKey> {
+    let bytes: [u8; 64] = hex::decode(text).ok()?.try_into().ok()?;
+    PublicKey::from_xy(&bytes).ok()
+}
+
+/// Writes a station's identity; a second enrolment replaces the first and makes a disabled station active.
+pub(crate) async fn enrol(
+    tx: &mut SqliteConnection,
+    station: &StationId,
+    sealing_key: &PublicKey,
+    certificate_pem: &str,
+    now: i64,
+) -> Result<(), DbError> {
+    sqlx::query::<Sqlite>(
+        "insert into stations (name, state, sealing_key, certificate, enrolled_ms) values ($1, 'active', $2, $3, $4) \
+         on conflict (name) do update set state = 'active', sealing_key = excluded.sealing_key, \
+         certificate = excluded.certificate, enrolled_ms = excluded.enrolled_ms",
+    )
+    .bind(station.as_str())
+    .bind(hex::encode(sealing_key.xy()))
+    .bind(certificate_pem)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Disables a station: it gets nothing but refusals. False if there is no such station.
+pub(crate) async fn disable(db: &Db, station: &StationId) -> Result<bool, DbError> {
+    let updated = sqlx::query::<Sqlite>("update stations set state = 'disabled' where name = $1")
+        .bind(station.as_str())
+        .execute(db)
+        .await?;
+    Ok(updated.rows_affected() == 1)
+}

@@ -1,0 +1,157 @@
+//! Reports: what happened at a station, applied once and kept for ever.
+
+mod job_ended;
+
+use model::{OrderState, StationId};
+use sqlx::{Row as _, Sqlite, SqliteConnection};
+use wire::{Ack, Event, LabelPrinted, Report};
+
+use super::{desk::Desk, refusal::Refusal};
+use crate::{
+    db::{DbError, Transaction, begin_write, damaged},
+    orders::{Actor, change_state, load_in},
+};
+
+const ID_BYTES_MAX: usize = 256;
+
+/// Applies a report, once. The acknowledgement is given after the commit; the same report again gets the same answer.
+pub(super) async fn report(desk: &Desk, station: &StationId, report: &Report) -> Result<Ack, Refusal> {
+    if report.id.is_empty() || report.id.len() > ID_BYTES_MAX {
+        return Err(Refusal::invalid(format!("a report's id has 1 to {ID_BYTES_MAX} bytes")));
+    }
+    if report.at.parse::<jiff::Timestamp>().is_err() {
+        return Err(Refusal::invalid(
+            "the report's time `at` is not RFC 3339, such as 2026-11-22T09:30:00+08:00",
+        ));
+    }
+    let body = serde_json::to_string(report).map_err(|error| Refusal::invalid(error.to_string()))?;
+    let mut tx = begin_write(&desk.state.db).await?;
+    if let Some(known) = find(&mut tx, &report.id).await? {
+        return known.answer(station, report, &body);
+    }
+    match apply(desk, &mut tx, station, report).await {
+        Ok(()) => {
+            keep(&mut tx, desk, station, report, &body, None).await?;
+            tx.commit().await?;
+            Ok(Ack { report: report.id.clone() })
+        }
+        Err(refusal) if refusal.code == wire::RefusedCode::Invalid => {
+            // What the attempt wrote must not stay; the refusal must.
+            tx.rollback().await?;
+            let mut tx = begin_write(&desk.state.db).await?;
+            keep(&mut tx, desk, station, report, &body, Some(&refusal.detail)).await?;
+            tx.commit().await?;
+            Err(refusal)
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+struct Known {
+    station: String,
+    body: String,
+    refusal: Option<String>,
+}
+
+impl Known {
+    fn answer(self, station: &StationId, report: &Report, body: &str) -> Result<Ack, Refusal> {
+        if self.station != station.as_str() || self.body != body {
+            return Err(Refusal::invalid(format!("report id {:?} was used for another report", report.id)));
+        }
+        match self.refusal {
+            None => Ok(Ack { report: report.id.clone() }),
+            Some(refusal) => Err(Refusal::invalid(refusal)),
+        }
+    }
+}
+
+async fn find(connection: &mut SqliteConnection, id: &str) -> Result<Option<Known>, DbError> {
+    let row = sqlx::query::<Sqlite>("select station, body, refusal from reports where id = $1")
+        .bind(id)
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Known {
+        station: row.try_get("station")?,
+        body: row.try_get("body")?,
+        refusal: row.try_get("refusal")?,
+    }))
+}
+
+async fn keep(
+    tx: &mut Transaction,
+    desk: &Desk,
+    station: &StationId,
+    report: &Report,
+    body: &str,
+    refusal: Option<&str>,
+) -> Result<(), DbError> {
+    let (kind, job) = match &report.event {
+        Event::JobEnded(ended) => ("job_ended", Some(ended.job.to_string())),
+        Event::KeyRefused(_) => ("key_refused", None),
+        Event::LabelPrinted(_) => ("label_printed", None),
+    };
+    // "do nothing" only for a race of two copies: the first one's answer stands.
+    sqlx::query::<Sqlite>(
+        "insert into reports (id, station, kind, job, body, received_ms, refusal) values ($1, $2, $3, $4, $5, $6, $7) \
+         on conflict (id) do nothing",
+    )
+    .bind(&report.id)
+    .bind(station.as_str())
+    .bind(kind)
+    .bind(job)
+    .bind(body)
+    .bind(desk.state.clock.now_ms())
+    .bind(refusal)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn apply(
+    desk: &Desk,
+    tx: &mut Transaction,
+    station: &StationId,
+    report: &Report,
+) -> Result<(), Refusal> {
+    match &report.event {
+        Event::JobEnded(ended) => job_ended::apply(desk, tx, station, ended).await,
+        // Nothing follows from it; it is kept for the page and the spoilage ledger.
+        Event::KeyRefused(_) => Ok(()),
+        Event::LabelPrinted(printed) => label_printed(desk, tx, station, printed).await,
+    }
+}
+
+/// The parcel is labelled: the order waits for delivery.
+async fn label_printed(
+    desk: &Desk,
+    tx: &mut Transaction,
+    station: &StationId,
+    printed: &LabelPrinted,
+) -> Result<(), Refusal> {
+    let now = desk.state.clock.now_ms();
+    let updated = sqlx::query::<Sqlite>(
+        "update parcels set printed_ms = coalesce(printed_ms, $4) where order_number = $1 and waybill = $2 and station = $3",
+    )
+    .bind(printed.order.as_str())
+    .bind(&printed.waybill)
+    .bind(station.as_str())
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    if updated.rows_affected() != 1 {
+        return Err(Refusal::invalid(format!(
+            "订单 {0} 没有运单 {1} (order {0} has no parcel {1} of {station}: ask for the parcel first)",
+            printed.order, printed.waybill
+        )));
+    }
+    let order = load_in(tx, &printed.order).await?;
+    let order = order.ok_or_else(|| damaged(format!("order {}, which has a parcel", printed.order)))?;
+    // A second print of the same label is not a second change of state.
+    if matches!(order.state, OrderState::AwaitingDelivery | OrderState::Completed) {
+        return Ok(());
+    }
+    let actor = Actor::Station(station.clone());
+    change_state(tx, &printed.order, OrderState::AwaitingDelivery, &actor, &printed.waybill, now).await?;
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! The end of a job on one key: what becomes of the job, the key and its certificates.
+
+use model::{Outcome, StationId};
+use sqlx::Sqlite;
+use wire::JobEnded;
+
+use crate::{
+    db::{DbError, Transaction},
+    stations::{
+        certificates,
+        desk::Desk,
+        job::{Job, JobState},
+        keys::{self, KeyState},
+        refusal::Refusal,
+    },
+};
+
+pub(super) async fn apply(
+    desk: &Desk,
+    tx: &mut Transaction,
+    station: &StationId,
+    ended: &JobEnded,
+) -> Result<(), Refusal> {
+    let Some(job) = Job::load(tx, &ended.job).await? else {
+        return Err(Refusal::invalid(format!("没有任务 {0} (there is no job {0})", ended.job)));
+    };
+    let known = keys::find(tx, &ended.key).await?;
+    let bound = known == Some((KeyState::Bound, Some(job.id.clone())));
+    let now = desk.state.clock.now_ms();
+    if ended.outcome == Outcome::Pass {
+        return passed(tx, station, &job, ended, bound, now).await;
+    }
+    let certified = !certificates::serials(tx, &job.id, &ended.key).await?.is_empty();
+    let by = (station, ended.profile.as_str());
+    if bound && !ended.key_touched && !certified {
+        keys::change(tx, &ended.key, KeyState::Blank, None, by, "", now).await?;
+        return released(desk, tx, &job, ended, 0, now).await.map_err(Into::into);
+    }
+    if bound {
+        spoil(tx, ended, by, now).await?;
+        return released(desk, tx, &job, ended, 1, now).await.map_err(Into::into);
+    }
+    // Not bound to this job: the job is not concerned. A key that was written on all the same is set aside.
+    let free = matches!(known, None | Some((KeyState::Blank, _)));
+    if ended.key_touched && free {
+        spoil(tx, ended, by, now).await?;
+    }
+    Ok(())
+}
+
+async fn passed(
+    tx: &mut Transaction,
+    station: &StationId,
+    job: &Job,
+    ended: &JobEnded,
+    bound: bool,
+    now: i64,
+) -> Result<(), Refusal> {
+    if !bound || !job.is_leased_to(station) {
+        return Err(Refusal::invalid(format!(
+            "任务 {0} 没有绑定钥匙 {1} (job {0} of this station has no key {1}: this key must not be shipped)",
+            job.id, ended.key
+        )));
+    }
+    let read_back = (ended.sign_cert_serial.as_deref(), ended.enc_cert_serial.as_deref());
+    let (Some(sign), Some(enc)) = read_back else {
+        return Err(Refusal::invalid(
+            "合格的钥匙必须回读两张证书 (a made key has both certificates read back)",
+        ));
+    };
+    let valid = certificates::serials(tx, &job.id, &ended.key).await?;
+    let matches = valid.iter().any(|(s, e)| s.eq_ignore_ascii_case(sign) && e.eq_ignore_ascii_case(enc));
+    if !matches {
+        return Err(Refusal::invalid(format!(
+            "钥匙 {} 中的证书不是为它签发的 (the certificates read from the key are not the ones issued for it: set it aside)",
+            ended.key
+        )));
+    }
+    keys::change(tx, &ended.key, KeyState::Issued, Some(&job.id), (station, &ended.profile), "", now).await?;
+    sqlx::query::<Sqlite>(
+        "update jobs set state = 'done', outcome = 'pass', leased_until = null where job = $1",
+    )
+    .bind(job.id.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn spoil(
+    tx: &mut Transaction,
+    ended: &JobEnded,
+    by: (&StationId, &str),
+    now: i64,
+) -> Result<(), DbError> {
+    keys::change(tx, &ended.key, KeyState::Spoiled, Some(&ended.job), by, &ended.detail, now).await?;
+    certificates::revoke(tx, &ended.job, &ended.key, now).await
+}
+
+/// The job waits for another key at the same station; after too many spoiled ones an operator must look.
+async fn released(
+    desk: &Desk,
+    tx: &mut Transaction,
+    job: &Job,
+    ended: &JobEnded,
+    spoiled: i64,
+    now: i64,
+) -> Result<(), DbError> {
+    let terms = &desk.state.config.leases;
+    let attempts = job.attempts + spoiled;
+    let stuck = attempts >= i64::from(terms.attempts_max);
+    let state = match job.state {
+        JobState::Leased if stuck => "stuck",
+        JobState::Leased => "leased",
+        JobState::Waiting => "waiting",
+        JobState::Done => "done",
+        JobState::Stuck => "stuck",
+    };
+    if stuck {
+        tracing::error!(job = %job.id, attempts, "a job is stuck: too many keys were spoiled on it");
+    }
+    let outcome = serde_json::to_value(ended.outcome).ok();
+    sqlx::query::<Sqlite>(
+        "update jobs set key_id = null, state = $2, attempts = $3, outcome = $4, leased_until = $5 where job = $1",
+    )
+    .bind(job.id.to_string())
+    .bind(state)
+    .bind(attempts)
+    .bind(outcome.as_ref().and_then(serde_json::Value::as_str))
+    .bind(now + i64::from(terms.seconds) * 1000)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
