@@ -257,11 +257,19 @@ impl Bench {
         self.pool.adopt(job);
         let configured = self.board.now().slots.iter().any(|shown| shown.slot == slot);
         if !unfinished.work.touched() {
-            self.give_up(&unfinished, Outcome::Aborted, "任务开始后未写钥匙，已退回 (begun and nothing written: given back)");
+            self.give_up(
+                &unfinished,
+                Outcome::Aborted,
+                "任务开始后未写钥匙，已退回 (begun and nothing written: given back)",
+            );
         } else if configured && !self.unfinished().contains_key(&slot) {
             self.unfinished().insert(slot, unfinished);
         } else {
-            self.give_up(&unfinished, Outcome::Error, "插槽已不存在，请隔离此钥匙 (its slot is gone: set the key aside)");
+            self.give_up(
+                &unfinished,
+                Outcome::Error,
+                "插槽已不存在，请隔离此钥匙 (its slot is gone: set the key aside)",
+            );
         }
     }
 

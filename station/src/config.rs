@@ -151,12 +151,18 @@ impl Config {
         if !self.kiosk.listen.ip().is_loopback() {
             return invalid(
                 "kiosk.listen",
-                format!("{} is open to the network and the page has no log-in; use 127.0.0.1", self.kiosk.listen),
+                format!(
+                    "{} is open to the network and the page has no log-in; use 127.0.0.1",
+                    self.kiosk.listen
+                ),
             );
         }
         if !self.station.profiles.is_dir() {
             let shown = self.station.profiles.display();
-            return invalid("station.profiles", format!("{shown} is not a folder; point it at firmware-profiles"));
+            return invalid(
+                "station.profiles",
+                format!("{shown} is not a folder; point it at firmware-profiles"),
+            );
         }
         hub::check(&self.slots).or_else(|error| invalid("slot", error.to_string()))
     }

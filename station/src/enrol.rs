@@ -30,7 +30,8 @@ struct EnrolReply {
 /// Says what the portal answered and what to do.
 pub fn enrol(identity_dir: &Path, portal: &str, code: &str) -> anyhow::Result<StationId> {
     let keys = identity::keys(identity_dir)?;
-    let pem = String::from_utf8(keys.tls_pem.expose().to_vec()).context("tls.key is damaged: remove it and enrol again")?;
+    let pem = String::from_utf8(keys.tls_pem.expose().to_vec())
+        .context("tls.key is damaged: remove it and enrol again")?;
     let tls = rcgen::KeyPair::from_pem(&pem).context("tls.key is damaged: remove it and enrol again")?;
     // The name in the request does not matter: the portal puts the station's own name into the certificate.
     let request = rcgen::CertificateParams::default().serialize_request(&tls).context("no TLS request")?;
@@ -62,7 +63,12 @@ fn post(url: &str, body: &EnrolRequest<'_>) -> anyhow::Result<EnrolReply> {
     if !response.status().is_success() {
         let status = response.status();
         let text = response.body_mut().read_to_string().unwrap_or_default();
-        bail!("the portal refused the enrolment ({status}): {text}; get a new code with `portal station add`");
+        bail!(
+            "the portal refused the enrolment ({status}): {text}; get a new code with `portal station add`"
+        );
     }
-    response.body_mut().read_json().context("the portal's answer cannot be read: are portal and station of one version?")
+    response
+        .body_mut()
+        .read_json()
+        .context("the portal's answer cannot be read: are portal and station of one version?")
 }

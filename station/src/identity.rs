@@ -84,11 +84,8 @@ pub fn keys(dir: &Path) -> anyhow::Result<Keys> {
 /// # Errors
 /// Where the folder cannot be written.
 pub fn store(dir: &Path, new: &NewIdentity<'_>) -> anyhow::Result<()> {
-    let facts = Facts {
-        station: new.station.clone(),
-        broker_host: new.broker.0.clone(),
-        broker_port: new.broker.1,
-    };
+    let facts =
+        Facts { station: new.station.clone(), broker_host: new.broker.0.clone(), broker_port: new.broker.1 };
     write_private(&dir.join("ca.crt"), new.ca_pem.as_bytes())?;
     write_private(&dir.join("tls.crt"), new.certificate_pem.as_bytes())?;
     // Last, because its presence is what says "enrolled".
@@ -103,7 +100,8 @@ pub fn load(dir: &Path) -> anyhow::Result<Identity> {
     if !dir.join("station.json").exists() {
         bail!("{} holds no identity: run `ukey-station enrol` first", dir.display());
     }
-    let facts: Facts = serde_json::from_slice(&read(dir, "station.json")?).context("station.json is damaged")?;
+    let facts: Facts =
+        serde_json::from_slice(&read(dir, "station.json")?).context("station.json is damaged")?;
     let keys = keys(dir)?;
     Ok(Identity {
         station: facts.station,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, bail};
-use gm::Certificate;
+use gm::certificate::Certificate;
 use hub::{Hub, Slots, UsbAddress};
 use profile::Profile;
 use ukey::{CardTransport, CertKind, PinType, Session};
@@ -25,7 +25,9 @@ pub fn slots(config: &Config) -> anyhow::Result<String> {
             Some(ChannelId::Usb { bus, address }) => Some(UsbAddress { bus, address }),
             _ => None,
         };
-        let slot = hub.resolve(&name, at)?.map_or_else(|| "not configured".to_owned(), |slot| format!("slot {slot}"));
+        let slot = hub
+            .resolve(&name, at)?
+            .map_or_else(|| "not configured".to_owned(), |slot| format!("slot {slot}"));
         let key = if transport.is_some() { "a key is in" } else { "empty" };
         writeln!(text, "  {name}: {slot}, {key}")?;
     }
@@ -46,7 +48,8 @@ pub fn inspect(config: &Config, reader: &str) -> anyhow::Result<String> {
     let mut transport = Reader::new(reader)?.connect().with_context(|| format!("no key in {reader}"))?;
     match identify(&mut transport, &profiles) {
         Look::Known(found) => {
-            let mut text = format!("key {}\nprofile {} ({})\n", found.key, found.profile.name, found.profile.title);
+            let mut text =
+                format!("key {}\nprofile {} ({})\n", found.key, found.profile.name, found.profile.title);
             if found.applications.is_empty() {
                 text.push_str("blank: no application\n");
             }
@@ -60,7 +63,12 @@ pub fn inspect(config: &Config, reader: &str) -> anyhow::Result<String> {
     }
 }
 
-fn describe<T: CardTransport>(text: &mut String, transport: &mut T, profile: &Profile, name: &str) -> anyhow::Result<()> {
+fn describe<T: CardTransport>(
+    text: &mut String,
+    transport: &mut T,
+    profile: &Profile,
+    name: &str,
+) -> anyhow::Result<()> {
     writeln!(text, "application {name}")?;
     let session = Session::open(&mut *transport, &profile.dialect);
     let mut application = session.open_application(name).map_err(|refused| refused.error)?;
@@ -74,7 +82,12 @@ fn describe<T: CardTransport>(text: &mut String, transport: &mut T, profile: &Pr
         for (kind, word) in [(CertKind::Sign, "signing"), (CertKind::Encryption, "encryption")] {
             if let Some(der) = application.export_certificate(id, kind)? {
                 let certificate = Certificate::from_der(&der)?;
-                writeln!(text, "    {word} certificate {} of {}", certificate.serial_hex(), certificate.subject())?;
+                writeln!(
+                    text,
+                    "    {word} certificate {} of {}",
+                    certificate.serial_hex(),
+                    certificate.subject()
+                )?;
             }
         }
     }

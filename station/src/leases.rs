@@ -30,7 +30,8 @@ pub fn run(bench: &Arc<Bench>) {
             pull_at = Instant::now() + pace;
         }
         if renew_at.is_some_and(|at| Instant::now() >= at) {
-            renew_at = renew(bench).map(|seconds| Instant::now() + Duration::from_secs(u64::from(seconds / 3)));
+            renew_at =
+                renew(bench).map(|seconds| Instant::now() + Duration::from_secs(u64::from(seconds / 3)));
         }
         std::thread::sleep(PACE);
     }

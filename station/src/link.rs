@@ -111,7 +111,8 @@ impl Link {
 
     fn publish(&self, direction: Direction, retain: bool, bytes: Vec<u8>) {
         let topic = Topic::new(self.shared.station.clone(), direction).to_string();
-        if let Err(error) = self.shared.runtime.block_on(self.shared.publisher.publish(&topic, retain, bytes)) {
+        if let Err(error) = self.shared.runtime.block_on(self.shared.publisher.publish(&topic, retain, bytes))
+        {
             tracing::debug!(%error, "not published; it will be sent again");
         }
     }

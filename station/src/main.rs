@@ -22,10 +22,19 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "ukey-station", version, about = "Turns approved certificate orders into initialised keys in labelled parcels")]
+#[command(
+    name = "ukey-station",
+    version,
+    about = "Turns approved certificate orders into initialised keys in labelled parcels"
+)]
 struct Cli {
     /// The station's configuration.
-    #[arg(long, global = true, env = "UKEY_STATION_CONFIG", default_value = "/etc/ukey-station/station.toml")]
+    #[arg(
+        long,
+        global = true,
+        env = "UKEY_STATION_CONFIG",
+        default_value = "/etc/ukey-station/station.toml"
+    )]
     config: PathBuf,
     #[command(subcommand)]
     command: Command,

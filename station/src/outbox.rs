@@ -74,7 +74,11 @@ impl Outbox {
 
     /// The portal will never take it.
     pub fn park(&self, id: &str, why: &str) {
-        tracing::error!(report = id, why, "the portal refuses this report; it stays in the journal, tell the portal's operator");
+        tracing::error!(
+            report = id,
+            why,
+            "the portal refuses this report; it stays in the journal, tell the portal's operator"
+        );
         self.parked.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
     }
 }

@@ -72,7 +72,8 @@ pub fn run(bench: &Arc<Bench>, maker: &LabelMaker, printer: &Printer, ready: &mp
             due.insert(order, (Instant::now(), PAUSE.0));
         }
         let now = Instant::now();
-        let next = due.iter().find(|(_, (at, _))| *at <= now).map(|(order, (_, pause))| (order.clone(), *pause));
+        let next =
+            due.iter().find(|(_, (at, _))| *at <= now).map(|(order, (_, pause))| (order.clone(), *pause));
         let Some((order, pause)) = next else { continue };
         match label_order(bench, maker, printer, &order) {
             Ok(true) => {
@@ -87,7 +88,12 @@ pub fn run(bench: &Arc<Bench>, maker: &LabelMaker, printer: &Printer, ready: &mp
 }
 
 /// `true` when nothing more is to be done for the order now, `false` to try again later.
-fn label_order(bench: &Bench, maker: &LabelMaker, printer: &Printer, order: &OrderNumber) -> anyhow::Result<bool> {
+fn label_order(
+    bench: &Bench,
+    maker: &LabelMaker,
+    printer: &Printer,
+    order: &OrderNumber,
+) -> anyhow::Result<bool> {
     if !is_ready(&bench.journal, order)? {
         return Ok(true);
     }
@@ -112,7 +118,8 @@ fn label_order(bench: &Bench, maker: &LabelMaker, printer: &Printer, order: &Ord
         return Ok(false);
     }
     let printed = LabelPrinted { order: order.clone(), waybill: parcel.waybill.clone() };
-    let report = Report { id: format!("label:{order}"), at: clock::now(), event: Event::LabelPrinted(printed) };
+    let report =
+        Report { id: format!("label:{order}"), at: clock::now(), event: Event::LabelPrinted(printed) };
     let record = serde_json::to_vec(&OrderRecord::Labelled { waybill: parcel.waybill.clone() })?;
     bench.journal.append_with_report(&stream(order), &record, &report.id, &serde_json::to_vec(&report)?)?;
     bench.journal.finish(&stream(order))?;

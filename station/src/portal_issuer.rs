@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use gm::SigningKey;
 use model::{JobId, KeyId};
-use wire::{Bytes, CertificatesReply, CertificatesRequest, Down, KeySecrets, Refused, RefusedCode, SecretsRequest, Up};
+use wire::{
+    Bytes, CertificatesReply, CertificatesRequest, Down, KeySecrets, Refused, RefusedCode, SecretsRequest, Up,
+};
 use workflow::{Issuer, IssuerError};
 
 use crate::link::{Link, NoAnswer};
@@ -68,7 +70,12 @@ impl Issuer for PortalIssuer {
         Ok(secrets)
     }
 
-    fn certificates(&mut self, job: &JobId, key: &KeyId, request: &[u8]) -> Result<CertificatesReply, IssuerError> {
+    fn certificates(
+        &mut self,
+        job: &JobId,
+        key: &KeyId,
+        request: &[u8],
+    ) -> Result<CertificatesReply, IssuerError> {
         let request =
             CertificatesRequest { job: job.clone(), key: key.clone(), request: Bytes(request.to_vec()) };
         match self.ask(&Up::Certificates(request))? {

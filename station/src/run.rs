@@ -53,9 +53,13 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         cert_pem: identity.certificate_pem.clone(),
         key_pem: identity.tls_key.clone(),
         keep_alive: Duration::from_secs(20),
-        last_will: Some((Topic::new(station.clone(), Direction::Status).to_string(), wire::encode("status", &will)?)),
+        last_will: Some((
+            Topic::new(station.clone(), Direction::Status).to_string(),
+            wire::encode("status", &will)?,
+        )),
     };
-    let (publisher, inbox) = mqtt::connect(settings, vec![Topic::new(station.clone(), Direction::Down).to_string()])?;
+    let (publisher, inbox) =
+        mqtt::connect(settings, vec![Topic::new(station.clone(), Direction::Down).to_string()])?;
     let link = Link::new(station.clone(), publisher.clone(), runtime.handle().clone(), config.portal.clone());
     let (ready_orders, ready) = mpsc::channel();
     let kiosk_at = config.kiosk.listen;
@@ -77,10 +81,22 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     runtime.spawn(stop_on_signal(bench.clone()));
     let screen = runtime.spawn(kiosk::serve(kiosk_at, board.clone(), station.to_string()));
     let mut threads = vec![
-        thread("outbox", { let bench = bench.clone(); move || outbox.run(&bench) })?,
-        thread("leases", { let bench = bench.clone(); move || leases::run(&bench) })?,
-        thread("labels", { let bench = bench.clone(); move || parcels::run(&bench, &maker, &printer, &ready) })?,
-        thread("status", { let bench = bench.clone(); move || publish_status(&bench) })?,
+        thread("outbox", {
+            let bench = bench.clone();
+            move || outbox.run(&bench)
+        })?,
+        thread("leases", {
+            let bench = bench.clone();
+            move || leases::run(&bench)
+        })?,
+        thread("labels", {
+            let bench = bench.clone();
+            move || parcels::run(&bench, &maker, &printer, &ready)
+        })?,
+        thread("status", {
+            let bench = bench.clone();
+            move || publish_status(&bench)
+        })?,
     ];
     tracing::info!(%station, slots = names.len(), kiosk = %kiosk_at, "the station is running");
     serve_slots(&bench, slots)?;
@@ -126,7 +142,8 @@ fn serve_slots(bench: &Arc<Bench>, slots: Slots) -> anyhow::Result<()> {
         }
         // Told to stop: keys in work may finish, then everything halts.
         if bench.is_draining() {
-            let by = *stop_by.get_or_insert(Instant::now() + Duration::from_secs(bench.config.work.shutdown_seconds));
+            let by = *stop_by
+                .get_or_insert(Instant::now() + Duration::from_secs(bench.config.work.shutdown_seconds));
             let busy = bench.board.now().slots.iter().any(|slot| slot.phase == wire::SlotPhase::Working);
             if !busy || Instant::now() >= by {
                 bench.halt();
@@ -141,9 +158,15 @@ fn serve_slots(bench: &Arc<Bench>, slots: Slots) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn spawn_worker(bench: &Arc<Bench>, name: SlotName, reader: &str, reader_is_key: bool) -> anyhow::Result<JoinHandle<()>> {
+fn spawn_worker(
+    bench: &Arc<Bench>,
+    name: SlotName,
+    reader: &str,
+    reader_is_key: bool,
+) -> anyhow::Result<JoinHandle<()>> {
     let reader = Reader::new(reader)?;
-    let worker = SlotWorker { name: name.clone(), reader, bench: bench.clone(), settled: None, reader_is_key };
+    let worker =
+        SlotWorker { name: name.clone(), reader, bench: bench.clone(), settled: None, reader_is_key };
     thread(&format!("slot {name}"), move || worker.run())
 }
 
@@ -190,7 +213,9 @@ async fn receive(mut inbox: mqtt::Inbox, bench: Arc<Bench>, outbox: Arc<Outbox>)
                     tracing::debug!(id, "an answer that nobody waits for any more");
                 }
             }
-            Err(error) => tracing::error!(%error, bytes = message.payload.len(), "a message of the portal cannot be read; it is left out"),
+            Err(error) => {
+                tracing::error!(%error, bytes = message.payload.len(), "a message of the portal cannot be read; it is left out")
+            }
         }
     }
 }
@@ -230,7 +255,8 @@ fn publish_status(bench: &Bench) {
 
 async fn stop_on_signal(bench: Arc<Bench>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return tracing::error!("signals cannot be heard; stop the station with its service manager");
     };

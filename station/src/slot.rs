@@ -10,8 +10,8 @@ use profile::{Profile, StepKind};
 use ukey_pcsc::{CardEvent, PcscTransport, Reader, Removal};
 use wire::{JobOrder, RefusalReason, SlotPhase, SlotStatus};
 use workflow::{
-    Begun, Driver, Identified, InWork, Interruption, Look, Observer, Proceed, Record, Recorder, RecorderError, State,
-    identify,
+    Begun, Driver, Identified, InWork, Interruption, Look, Observer, Proceed, Record, Recorder,
+    RecorderError, State, identify,
 };
 
 use crate::{
@@ -53,10 +53,18 @@ impl SlotWorker {
                     return;
                 }
                 CardEvent::ReaderGone => {
-                    self.bench.board.show(&self.name, SlotPhase::Offline, "读卡器未连接，请检查集线器 (no reader)");
+                    self.bench.board.show(
+                        &self.name,
+                        SlotPhase::Offline,
+                        "读卡器未连接，请检查集线器 (no reader)",
+                    );
                 }
                 _ => {
-                    self.bench.board.show(&self.name, SlotPhase::Offline, "pcscd 未响应，正在重连 (pcscd does not answer)");
+                    self.bench.board.show(
+                        &self.name,
+                        SlotPhase::Offline,
+                        "pcscd 未响应，正在重连 (pcscd does not answer)",
+                    );
                 }
             }
         }
@@ -95,7 +103,8 @@ impl SlotWorker {
         let waiting = if over { unfinished.remove(&self.name) } else { None };
         drop(unfinished);
         if let Some(waiting) = waiting {
-            let detail = "钥匙在制证中被拔出且未及时插回，请隔离 (pulled in work and not put back: set it aside)";
+            let detail =
+                "钥匙在制证中被拔出且未及时插回，请隔离 (pulled in work and not put back: set it aside)";
             self.bench.give_up(&waiting, Outcome::Error, detail);
         }
     }
@@ -137,7 +146,10 @@ impl SlotWorker {
 
     fn known(&mut self, found: &Identified<'_>, transport: PcscTransport) {
         if let Some(other) = self.bench.enter(&found.key, &self.name) {
-            let detail = format!("插槽 {other} 中已有同一序列号的钥匙 {}，请取出并隔离 (same serial twice)", found.key.serial());
+            let detail = format!(
+                "插槽 {other} 中已有同一序列号的钥匙 {}，请取出并隔离 (same serial twice)",
+                found.key.serial()
+            );
             return self.refuse(found, RefusalReason::DuplicateSerial, &detail);
         }
         let expected = self.bench.unfinished().get(&self.name).map(|waiting| waiting.work.begun.key.clone());
@@ -146,9 +158,16 @@ impl SlotWorker {
             Some(_) => return self.show_interrupted(),
             None => {}
         }
-        let elsewhere = self.bench.unfinished().iter().find(|(_, u)| u.work.begun.key == found.key).map(|(s, _)| s.clone());
+        let elsewhere = self
+            .bench
+            .unfinished()
+            .iter()
+            .find(|(_, u)| u.work.begun.key == found.key)
+            .map(|(s, _)| s.clone());
         if let Some(slot) = elsewhere {
-            let message = format!("此钥匙的任务在插槽 {slot} 中断，请插回插槽 {slot} (its job was interrupted in slot {slot}: plug it there)");
+            let message = format!(
+                "此钥匙的任务在插槽 {slot} 中断，请插回插槽 {slot} (its job was interrupted in slot {slot}: plug it there)"
+            );
             return self.bench.board.show(&self.name, SlotPhase::Refused, message);
         }
         if let Some((key, shown)) = &self.settled
@@ -179,7 +198,10 @@ impl SlotWorker {
                 return Some(order);
             }
             if self.bench.pool.only_other_models_wait(&found.profile.name) {
-                let detail = format!("当前任务不能使用 {} 型号，请换其他钥匙 (no waiting job takes this model)", found.profile.name);
+                let detail = format!(
+                    "当前任务不能使用 {} 型号，请换其他钥匙 (no waiting job takes this model)",
+                    found.profile.name
+                );
                 self.refuse(found, RefusalReason::WrongModel, &detail);
                 return None;
             }
@@ -277,7 +299,8 @@ impl SlotWorker {
             self.bench.unfinished().insert(self.name.clone(), unfinished);
             self.show_interrupted();
         } else {
-            let detail = "钥匙在写入前被拔出，任务已退回 (pulled before anything was written: the job was given back)";
+            let detail =
+                "钥匙在写入前被拔出，任务已退回 (pulled before anything was written: the job was given back)";
             self.bench.give_up(&unfinished, Outcome::Aborted, detail);
         }
     }

@@ -49,7 +49,8 @@ impl Operator {
     /// # Errors
     /// Any answer but success.
     pub fn get(&self, path: &str) -> Result<Value> {
-        let response = self.agent.get(format!("{}{path}", self.base)).header("cookie", self.cookie()).call()?;
+        let response =
+            self.agent.get(format!("{}{path}", self.base)).header("cookie", self.cookie()).call()?;
         body(path, response)
     }
 

@@ -132,6 +132,8 @@ mod tests {
         assert_eq!(orders.len(), 24);
         let keys: u64 = orders.iter().map(|order| order["quantity"].as_u64().unwrap_or(0)).sum();
         assert_eq!(keys, 40);
-        assert!((1..=5).all(|quantity| orders.iter().any(|order| order["quantity"] == quantity || quantity == 4)));
+        assert!(
+            (1..=5).all(|quantity| orders.iter().any(|order| order["quantity"] == quantity || quantity == 4))
+        );
     }
 }

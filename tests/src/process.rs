@@ -74,7 +74,13 @@ impl Process {
         while Instant::now() < until {
             if let Some(status) = child.try_wait()? {
                 let log = &self.log;
-                ensure!(status.success(), "{} ended with {status}; see {}:\n{}", self.name, log.display(), tail(log));
+                ensure!(
+                    status.success(),
+                    "{} ended with {status}; see {}:\n{}",
+                    self.name,
+                    log.display(),
+                    tail(log)
+                );
                 return Ok(());
             }
             std::thread::sleep(POLL);

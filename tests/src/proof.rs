@@ -45,10 +45,13 @@ pub fn finished_key(flash: &Path, profiles: &[Profile], scratch: &Path) -> Resul
     };
     let (profile, serial) = (found.profile, found.key.serial().to_owned());
     let session = Session::open(&mut transport, &profile.dialect);
-    let application = session.open_application(&profile.names.application).map_err(|refused| refused.error)?;
+    let application =
+        session.open_application(&profile.names.application).map_err(|refused| refused.error)?;
     let mut user = application.verify_user_pin(&Secret::from(USER_PIN)).map_err(|refused| refused.error)?;
     let id = user.open_container(&profile.names.container)?;
-    let read = |der: Option<Vec<u8>>| Ok::<_, anyhow::Error>(Certificate::from_der(&der.context("no certificate")?)?);
+    let read = |der: Option<Vec<u8>>| {
+        Ok::<_, anyhow::Error>(Certificate::from_der(&der.context("no certificate")?)?)
+    };
     let sign = read(user.export_certificate(id, CertKind::Sign)?)?;
     let enc = read(user.export_certificate(id, CertKind::Encryption)?)?;
     let challenge = format!("challenge for {serial}");
@@ -69,7 +72,12 @@ fn is_refusal(error: &CardError) -> bool {
     matches!(error.status(), Some(StatusWord::VerificationFailed { .. }))
 }
 
-fn openssl_verifies(certificate: &Certificate, message: &[u8], signature: &[u8], scratch: &Path) -> Result<()> {
+fn openssl_verifies(
+    certificate: &Certificate,
+    message: &[u8],
+    signature: &[u8],
+    scratch: &Path,
+) -> Result<()> {
     let file = |name: &str| scratch.join(format!("{}-{name}", certificate.serial_hex()));
     let (pem, public, text, sig) = (file("cert.pem"), file("pub.pem"), file("message"), file("signature"));
     fs::write(&pem, certificate.to_pem()?)?;
@@ -117,4 +125,3 @@ pub fn label_codes(pdf: &Path, png: &Path) -> Result<Vec<String>> {
     ensure!(!codes.is_empty(), "{}: no code can be read", png.display());
     Ok(codes)
 }
-

@@ -107,19 +107,32 @@ impl Stack {
         fs::write(stack.dir.join("portal.toml"), stack.portal_config(http, mqtt, sandbox))?;
         fs::write(stack.dir.join("station.toml"), stack.station_config(kiosk, plan))?;
         let tokens = stack.dir.join("tokens");
-        let conf = format!("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", tokens.display());
+        let conf = format!(
+            "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
+            tokens.display()
+        );
         fs::write(stack.dir.join("softhsm2.conf"), conf)?;
         run("portal init", &mut stack.portal_command(&["init"])?, None)?;
         let factory = hex::encode(ukey_sim::FACTORY_DEVICE_KEY);
         for label in stack.factory_labels()? {
-            run("portal factory-key", &mut stack.portal_command(&["factory-key", &label])?, Some(factory.as_bytes()))?;
+            run(
+                "portal factory-key",
+                &mut stack.portal_command(&["factory-key", &label])?,
+                Some(factory.as_bytes()),
+            )?;
         }
-        run("portal operator", &mut stack.portal_command(&["operator", "add", OPERATOR])?, Some(PASSWORD.as_bytes()))?;
+        run(
+            "portal operator",
+            &mut stack.portal_command(&["operator", "add", OPERATOR])?,
+            Some(PASSWORD.as_bytes()),
+        )?;
         Ok(stack)
     }
 
     fn write_secrets(&self) -> Result<()> {
-        for (name, secret) in [("vault-pin", "24681357"), ("vault-so-pin", "13572468"), ("sf-checkword", CHECKWORD)] {
+        for (name, secret) in
+            [("vault-pin", "24681357"), ("vault-so-pin", "13572468"), ("sf-checkword", CHECKWORD)]
+        {
             let path = self.dir.join("secrets").join(name);
             fs::write(&path, secret)?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
@@ -130,8 +143,11 @@ impl Stack {
     /// Labels of the factory device keys of all virtual models.
     fn factory_labels(&self) -> Result<Vec<String>> {
         let profiles = profile::load_dir(&tree().join("firmware-profiles"))?;
-        let mut labels: Vec<String> =
-            profiles.into_iter().filter(|p| p.maker == "ukey").map(|p| p.secrets.factory_device_key).collect();
+        let mut labels: Vec<String> = profiles
+            .into_iter()
+            .filter(|p| p.maker == "ukey")
+            .map(|p| p.secrets.factory_device_key)
+            .collect();
         labels.sort();
         labels.dedup();
         Ok(labels)
@@ -324,7 +340,9 @@ impl Stack {
 
     /// Leaves everything running when this value is dropped.
     pub fn leave(mut self) {
-        for process in [&mut self.sandbox, &mut self.broker, &mut self.portal, &mut self.station].into_iter().flatten() {
+        for process in
+            [&mut self.sandbox, &mut self.broker, &mut self.portal, &mut self.station].into_iter().flatten()
+        {
             process.leave();
         }
         std::mem::forget(self);

@@ -10,7 +10,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use profile::Profile;
 use serde_json::Value;
-use ukey_sim::{Latency, Options, SharedKey, VirtualKey, vpcd::{self, Attached}};
+use ukey_sim::{
+    Latency, Options, SharedKey, VirtualKey,
+    vpcd::{self, Attached},
+};
 
 use crate::{http::get_json, stack::Stack};
 

@@ -11,16 +11,24 @@ pub enum IdentityError {
     #[error("身份证号第 7–14 位不是有效日期 (digits 7 to 14 of the id number are not a date)")]
     IdNumberDate,
     /// An id number whose last character does not fit the others.
-    #[error("身份证号校验位不符，请核对 (the id number's check digit does not fit: compare it with the card)")]
+    #[error(
+        "身份证号校验位不符，请核对 (the id number's check digit does not fit: compare it with the card)"
+    )]
     IdNumberCheck,
     /// A credit code with the wrong length or characters.
-    #[error("统一社会信用代码应为 18 位数字或大写字母，不含 I O S V Z (a credit code has 18 digits or capitals without I O S V Z)")]
+    #[error(
+        "统一社会信用代码应为 18 位数字或大写字母，不含 I O S V Z (a credit code has 18 digits or capitals without I O S V Z)"
+    )]
     CreditCodeShape,
     /// A credit code whose last character does not fit the others.
-    #[error("统一社会信用代码校验位不符，请核对 (the credit code's check character does not fit: compare it with the licence)")]
+    #[error(
+        "统一社会信用代码校验位不符，请核对 (the credit code's check character does not fit: compare it with the licence)"
+    )]
     CreditCodeCheck,
     /// An organisation code with the wrong shape.
-    #[error("组织机构代码应为 8 位数字或大写字母加 1 位校验码 (an organisation code has 8 digits or capitals and a check character)")]
+    #[error(
+        "组织机构代码应为 8 位数字或大写字母加 1 位校验码 (an organisation code has 8 digits or capitals and a check character)"
+    )]
     OrganisationCodeShape,
     /// An organisation code whose last character does not fit.
     #[error("组织机构代码校验位不符，请核对 (the organisation code's check character does not fit)")]
@@ -51,7 +59,11 @@ pub fn check_id_number(text: &str) -> Result<String, IdentityError> {
         return Err(IdentityError::IdNumberDate);
     }
     let sum: u32 = bytes.iter().zip(WEIGHTS).map(|(b, w)| u32::from(b - b'0') * w).sum();
-    if b"10X98765432"[(sum % 11) as usize] == bytes[17] { Ok(number) } else { Err(IdentityError::IdNumberCheck) }
+    if b"10X98765432"[(sum % 11) as usize] == bytes[17] {
+        Ok(number)
+    } else {
+        Err(IdentityError::IdNumberCheck)
+    }
 }
 
 const CREDIT_ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
@@ -131,7 +143,9 @@ mod tests {
     fn s1_2_id_number_checks_shape_date_and_check_digit() {
         assert_eq!(check_id_number("00000019900101001x").as_deref(), Err(&IdentityError::IdNumberCheck));
         let valid = (0..=10)
-            .map(|i| format!("00000019900101001{}", ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "X"][i]))
+            .map(|i| {
+                format!("00000019900101001{}", ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "X"][i])
+            })
             .filter(|n| check_id_number(n).is_ok())
             .collect::<Vec<_>>();
         assert_eq!(valid.len(), 1, "exactly one check digit fits");

@@ -266,7 +266,9 @@ mod tests {
         for text in ["", "SAAS1", "SAAS12026112209300000000x", "SAAS2202611220930000000010"] {
             assert!(text.parse::<OrderNumber>().is_err(), "{text}");
         }
-        for text in ["SAAS120261122093000000001-0", "SAAS120261122093000000001-01", "SAAS120261122093000000001"] {
+        for text in
+            ["SAAS120261122093000000001-0", "SAAS120261122093000000001-01", "SAAS120261122093000000001"]
+        {
             assert!(text.parse::<JobId>().is_err(), "{text}");
         }
         assert!("bench/1".parse::<StationId>().is_err());

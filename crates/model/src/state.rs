@@ -115,7 +115,12 @@ impl OrderState {
             AwaitingReview => {
                 matches!(
                     to,
-                    Rejected | AwaitingProduction | AwaitingRenewal | AwaitingRecovery | AwaitingUnlock | Refunded
+                    Rejected
+                        | AwaitingProduction
+                        | AwaitingRenewal
+                        | AwaitingRecovery
+                        | AwaitingUnlock
+                        | Refunded
                 )
             }
             Rejected => matches!(to, AwaitingReview | AwaitingPayment | Refunded),

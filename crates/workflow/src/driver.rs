@@ -125,4 +125,3 @@ fn resolve<T: CardTransport>(
         ))),
     }
 }
-

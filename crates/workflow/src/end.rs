@@ -57,7 +57,8 @@ impl From<CardError> for Stop {
             CardError::Transport(TransportError::TimedOut) => Self::End {
                 outcome: Outcome::Timeout,
                 refusal: None,
-                detail: "钥匙响应超过时限，请取出并隔离 (the key went over its time budget: set it aside)".to_owned(),
+                detail: "钥匙响应超过时限，请取出并隔离 (the key went over its time budget: set it aside)"
+                    .to_owned(),
             },
             CardError::Transport(error) => Self::Interrupted(Interruption::Key(error)),
             error => Self::fail(format!("{error}；请取出并隔离 (set the key aside)")),
@@ -81,9 +82,10 @@ impl From<IssuerError> for Stop {
     fn from(error: IssuerError) -> Self {
         match error {
             IssuerError::Closing => Self::Interrupted(Interruption::Halted),
-            IssuerError::Refused(refused) if refused.code == RefusedCode::KeyUsed => {
-                Self::refuse(RefusalReason::AlreadyIssued, format!("此钥匙已用于其他任务：{}", refused.detail))
-            }
+            IssuerError::Refused(refused) if refused.code == RefusedCode::KeyUsed => Self::refuse(
+                RefusalReason::AlreadyIssued,
+                format!("此钥匙已用于其他任务：{}", refused.detail),
+            ),
             error => Self::error(format!("{error}")),
         }
     }

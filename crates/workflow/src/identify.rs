@@ -40,7 +40,7 @@ pub enum Look<'p> {
 pub fn identify<'p, T: CardTransport>(transport: &mut T, profiles: &'p [Profile]) -> Look<'p> {
     let atr = transport.atr().map(<[u8]>::to_vec);
     let mut heard = String::new();
-    for profile in profiles.iter().filter(|profile| profile.matches_atr(atr.as_deref())) {
+    for profile in profiles.iter().filter(|profile| fits_atr(profile, atr.as_deref())) {
         let mut session = Session::open(&mut *transport, &profile.dialect);
         let info = match session.device_info() {
             Ok(info) => info,
@@ -59,8 +59,16 @@ pub fn identify<'p, T: CardTransport>(transport: &mut T, profiles: &'p [Profile]
     let atr = atr.map_or_else(|| "无 ATR".to_owned(), |atr| hex::encode_upper(atr));
     not_taken(
         RefusalReason::UnknownModel,
-        format!("没有固件配置与此钥匙相符（ATR {atr}{}{heard}），请取出 (no profile fits this key)", if heard.is_empty() { "" } else { "；" }),
+        format!(
+            "没有固件配置与此钥匙相符（ATR {atr}{}{heard}），请取出 (no profile fits this key)",
+            if heard.is_empty() { "" } else { "；" }
+        ),
     )
+}
+
+/// A profile without an ATR is told by its device info alone.
+fn fits_atr(profile: &Profile, atr: Option<&[u8]>) -> bool {
+    profile.matching.atr.is_none() || atr.is_some_and(|atr| profile.matches_atr(atr))
 }
 
 fn known<'p, T: CardTransport>(
@@ -71,13 +79,19 @@ fn known<'p, T: CardTransport>(
     let key = match KeyId::new(&profile.maker, &profile.model, &info.serial) {
         Ok(key) => key,
         Err(error) => {
-            return not_taken(RefusalReason::Unreadable, format!("序列号不可用：{error} (the serial cannot be used)"));
+            return not_taken(
+                RefusalReason::Unreadable,
+                format!("序列号不可用：{error} (the serial cannot be used)"),
+            );
         }
     };
     match session.enumerate_applications() {
         Ok(applications) => Look::Known(Identified { profile, key, applications }),
         Err(CardError::Transport(error)) => Look::Interrupted(error),
-        Err(error) => not_taken(RefusalReason::Unreadable, format!("读不出应用列表：{error} (its applications cannot be read)")),
+        Err(error) => not_taken(
+            RefusalReason::Unreadable,
+            format!("读不出应用列表：{error} (its applications cannot be read)"),
+        ),
     }
 }
 

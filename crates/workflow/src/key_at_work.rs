@@ -4,7 +4,10 @@ use model::Secret;
 use profile::Profile;
 use ukey::{Authenticated, CardTransport, ContainerId, Open, Session, User};
 
-use crate::{end::Stop, timed::{Budget, Timed}};
+use crate::{
+    end::Stop,
+    timed::{Budget, Timed},
+};
 
 /// The secrets of this key, for the length of the job.
 pub(crate) struct JobSecrets {
@@ -18,7 +21,9 @@ impl JobSecrets {
     /// From the portal's words.
     pub(crate) fn new(secrets: &wire::KeySecrets) -> Result<Self, Stop> {
         let key = |text: &str| {
-            hex::decode(text).map(Secret::new).map_err(|_| Stop::error("the portal sent a device key that is not hex"))
+            hex::decode(text)
+                .map(Secret::new)
+                .map_err(|_| Stop::error("the portal sent a device key that is not hex"))
         };
         Ok(Self {
             factory_device_key: key(&secrets.factory_device_key)?,

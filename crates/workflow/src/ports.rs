@@ -40,14 +40,24 @@ pub trait Issuer {
     ///
     /// # Errors
     /// [`IssuerError`].
-    fn secrets(&mut self, job: &JobId, key: &KeyId, profile: &str, factory_key: &str)
-    -> Result<KeySecrets, IssuerError>;
+    fn secrets(
+        &mut self,
+        job: &JobId,
+        key: &KeyId,
+        profile: &str,
+        factory_key: &str,
+    ) -> Result<KeySecrets, IssuerError>;
 
     /// Gives both certificates for a PKCS#10.
     ///
     /// # Errors
     /// [`IssuerError`].
-    fn certificates(&mut self, job: &JobId, key: &KeyId, request: &[u8]) -> Result<CertificatesReply, IssuerError>;
+    fn certificates(
+        &mut self,
+        job: &JobId,
+        key: &KeyId,
+        request: &[u8],
+    ) -> Result<CertificatesReply, IssuerError>;
 }
 
 /// Whether the driver goes on.

@@ -1,6 +1,6 @@
 //! Row P7: nothing is green before it was read back and proved.
 
-use gm::Certificate;
+use gm::certificate::Certificate;
 use ukey::{CardTransport, CertKind, KeyKind, PinType, StatusWord};
 
 use crate::{
@@ -24,7 +24,8 @@ pub(crate) fn read_back<T: CardTransport>(key: &mut KeyAtWork<'_, T>, work: &InW
 
     // Both certificates and both public keys, without any right.
     let mut application = key.take_open()?.open_application(&profile.names.application)?;
-    for (pin, tries) in [(PinType::Admin, profile.pins.admin_tries), (PinType::User, profile.pins.user_tries)] {
+    for (pin, tries) in [(PinType::Admin, profile.pins.admin_tries), (PinType::User, profile.pins.user_tries)]
+    {
         let info = application.pin_info(pin)?;
         if info.max != tries || info.left != tries {
             return Err(unlike(&format!("{pin:?} PIN has {} of {} tries, not {tries}", info.left, info.max)));
@@ -32,7 +33,8 @@ pub(crate) fn read_back<T: CardTransport>(key: &mut KeyAtWork<'_, T>, work: &InW
     }
     let id = application.open_container(&profile.names.container)?;
     let sign = application.export_certificate(id, CertKind::Sign)?.ok_or_else(|| unlike("无签名证书"))?;
-    let enc = application.export_certificate(id, CertKind::Encryption)?.ok_or_else(|| unlike("无加密证书"))?;
+    let enc =
+        application.export_certificate(id, CertKind::Encryption)?.ok_or_else(|| unlike("无加密证书"))?;
     if sign != issued.sign.0 || enc != issued.enc.0 {
         return Err(unlike("证书与签发的不一致"));
     }

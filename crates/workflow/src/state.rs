@@ -44,7 +44,9 @@ impl InWork {
 
 /// A record that cannot follow what came before: the journal is not to be trusted, the station stops.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("journal record {record} cannot follow: {why}; stop the station and keep its journal directory for inspection")]
+#[error(
+    "journal record {record} cannot follow: {why}; stop the station and keep its journal directory for inspection"
+)]
 pub struct Illegal {
     /// Which kind of record.
     pub record: &'static str,
@@ -73,7 +75,9 @@ pub fn next(state: State, record: &Record) -> Result<State, Illegal> {
         (State::Fresh, _) => Err(illegal(name(record), "the job has not begun")),
         (State::InWork(work), Record::Intent { step, .. }) => intent(work, *step),
         (State::InWork(work), Record::Receipt { step, output, .. }) => receipt(work, *step, output),
-        (State::InWork(work), Record::Ended(ended)) => Ok(State::Ended(Box::new(work.begun), Box::new(ended.clone()))),
+        (State::InWork(work), Record::Ended(ended)) => {
+            Ok(State::Ended(Box::new(work.begun), Box::new(ended.clone())))
+        }
         (State::InWork(_), Record::Begun(_)) => Err(illegal("begun", "the job has begun already")),
         (State::Ended(..), _) => Err(illegal(name(record), "the job has ended")),
     }
@@ -99,12 +103,16 @@ fn receipt(mut work: Box<InWork>, step: StepKind, output: &Output) -> Result<Sta
     }
     match (step, output) {
         (StepKind::GenerateKeyPair, Output::PublicKey(xy)) => work.public_key = Some(xy.clone()),
-        (StepKind::RequestCertificates, Output::Certificates(issued)) => work.certificates = Some(issued.clone()),
+        (StepKind::RequestCertificates, Output::Certificates(issued)) => {
+            work.certificates = Some(issued.clone())
+        }
         (StepKind::Verify, Output::Verified { sign_cert_serial, enc_cert_serial }) => {
             work.verified = Some((sign_cert_serial.clone(), enc_cert_serial.clone()));
         }
-        (StepKind::GenerateKeyPair | StepKind::RequestCertificates | StepKind::Verify, _) | (_, Output::PublicKey(_))
-        | (_, Output::Certificates(_)) | (_, Output::Verified { .. }) => {
+        (StepKind::GenerateKeyPair | StepKind::RequestCertificates | StepKind::Verify, _)
+        | (_, Output::PublicKey(_))
+        | (_, Output::Certificates(_))
+        | (_, Output::Verified { .. }) => {
             return Err(illegal("receipt", format!("{step:?} does not leave this output")));
         }
         (_, Output::None) => {}

@@ -1,6 +1,6 @@
 //! What each step does to the key, and how it is told afterwards whether it was done.
 
-use gm::{Certificate, EnvelopedKey, PublicKey, Signature};
+use gm::{PublicKey, Signature, certificate::Certificate, envelope::EnvelopedKey, request::BuildError};
 use profile::StepKind;
 use ukey::{CardTransport, CertKind, KeyKind, NewApplication};
 use wire::Bytes;
@@ -124,7 +124,9 @@ fn inspect_device_key<T: CardTransport>(key: &mut KeyAtWork<'_, T>) -> Result<Op
             Ok(Some(Output::None))
         }
         // Not the new key; the session remembers how many tries are left and refuses the last one itself.
-        Err(refused) if matches!(refused.error.status(), Some(ukey::StatusWord::VerificationFailed { .. })) => {
+        Err(refused)
+            if matches!(refused.error.status(), Some(ukey::StatusWord::VerificationFailed { .. })) =>
+        {
             key.put_open(refused.session);
             Ok(None)
         }
@@ -157,18 +159,20 @@ fn request_certificates<T: CardTransport>(
     let public = public_key(work)?;
     let subject = format!("CN={}", work.begun.order.job);
     let (session, id) = key.container()?;
-    // The signature is checked before use: a key that signs wrongly must not reach the CA.
-    let sign = |e: &[u8; 32]| -> Result<Signature, Stop> {
-        let signature = session.sign_digest(id, e)?;
-        public
-            .verify_digest(e, &signature)
-            .map_err(|_| Stop::fail("钥匙签名验证不通过，请取出并隔离 (the key's signature does not verify)"))?;
-        Ok(signature)
-    };
-    let request = gm::request::build(&subject, &public, sign)?;
+    // `build` checks the signature before use: a key that signs wrongly must not reach the CA.
+    let sign = |e: &[u8; 32]| -> Result<Signature, Stop> { Ok(session.sign_digest(id, e)?) };
+    let request = gm::request::build(&subject, &public, sign).map_err(|error| match error {
+        BuildError::Sign(stop) => stop,
+        BuildError::Gm(error) => {
+            Stop::fail(format!("钥匙签名不可用，请取出并隔离 (the key's signature is wrong): {error}"))
+        }
+    })?;
     let reply = issuer.certificates(&work.begun.order.job, &work.begun.key, &request)?;
-    let issued =
-        Certificates { sign: reply.sign_certificate, enc: reply.enc_certificate, enveloped_key: reply.enveloped_key };
+    let issued = Certificates {
+        sign: reply.sign_certificate,
+        enc: reply.enc_certificate,
+        enveloped_key: reply.enveloped_key,
+    };
     check_issued(&issued, &public)?;
     Ok(Output::Certificates(issued))
 }
@@ -178,7 +182,8 @@ fn check_issued(issued: &Certificates, public: &PublicKey) -> Result<(), Stop> {
     let wrong = |why: &str| Stop::error(format!("the certificates of the CA do not fit this key: {why}"));
     let sign = Certificate::from_der(&issued.sign.0).map_err(|error| wrong(&error.to_string()))?;
     let enc = Certificate::from_der(&issued.enc.0).map_err(|error| wrong(&error.to_string()))?;
-    let envelope = EnvelopedKey::from_der(&issued.enveloped_key.0).map_err(|error| wrong(&error.to_string()))?;
+    let envelope =
+        EnvelopedKey::from_der(&issued.enveloped_key.0).map_err(|error| wrong(&error.to_string()))?;
     if sign.public_key() != *public {
         return Err(wrong("the signing certificate has another public key"));
     }
