@@ -35,7 +35,11 @@ pub fn big() -> Dialect {
         secure_messaging: SecureMessaging { mac_prefix_len: 0, pad_when_aligned: false },
         envelope: Envelope { version: 1, private_key_len: 64, alignment: Alignment::Right },
         algorithm_ids: AlgorithmIds { sm4_ecb: 0x401, sm2_sign: 0x2_0200, sm2_encrypt: 0x2_0800 },
-        replies: ReplyForms { key_pair_has_bits: true, public_key_has_bits: true, signature_has_prefix: true },
+        replies: ReplyForms {
+            key_pair_has_bits: true,
+            public_key_has_bits: true,
+            signature_has_prefix: true,
+        },
         device_info_le_exact: false,
         pin_count_in_status: true,
     }
@@ -51,7 +55,11 @@ pub fn little() -> Dialect {
         secure_messaging: SecureMessaging { mac_prefix_len: 6, pad_when_aligned: true },
         envelope: Envelope { version: 0x2_0100, private_key_len: 64, alignment: Alignment::Right },
         algorithm_ids: AlgorithmIds { sm4_ecb: 0x401, sm2_sign: 0x2_0100, sm2_encrypt: 0x2_0400 },
-        replies: ReplyForms { key_pair_has_bits: false, public_key_has_bits: true, signature_has_prefix: true },
+        replies: ReplyForms {
+            key_pair_has_bits: false,
+            public_key_has_bits: true,
+            signature_has_prefix: true,
+        },
         device_info_le_exact: true,
         pin_count_in_status: false,
     }
@@ -63,7 +71,11 @@ pub fn odd() -> Dialect {
         pin_digest: PinDigest::Sha1,
         device_auth: DeviceAuth { cipher: DeviceAuthCipher::Sm4, p2: 0, random_len: 16, tries: 3 },
         envelope: Envelope { version: 1, private_key_len: 64, alignment: Alignment::Left },
-        replies: ReplyForms { key_pair_has_bits: false, public_key_has_bits: false, signature_has_prefix: false },
+        replies: ReplyForms {
+            key_pair_has_bits: false,
+            public_key_has_bits: false,
+            signature_has_prefix: false,
+        },
         ..big()
     }
 }

@@ -36,6 +36,13 @@ impl Which {
     }
 }
 
+/// Data of 16 and 1A.
+struct SealedPin {
+    id: [u8; 2],
+    sealed: [u8; 16],
+    code: [u8; 4],
+}
+
 impl Chip {
     pub(super) fn pin_info(&mut self, command: &Command) -> Answered {
         let which = Which::of(command)?;
@@ -78,10 +85,10 @@ impl Chip {
     /// GM/T 0016: the user's PIN changes with the user's right, the admin's with the admin's.
     pub(super) fn change_pin(&mut self, command: &Command) -> Answered {
         let which = Which::of(command)?;
-        let (id, sealed, code) = self.sealed_pin(command)?;
-        let application = self.logged_in(id, which)?;
+        let new = self.sealed_pin(command)?;
+        let application = self.logged_in(new.id, which)?;
         let old = self.pin_key(which, &application)?;
-        let value = self.opened_pin(command, &old, id, sealed, code)?;
+        let value = self.opened_pin(command, &old, &new)?;
         let pin = which.pin_mut(self.application_mut(&application)?);
         pin.value = HexSecret(value);
         pin.is_default = false;
@@ -91,35 +98,32 @@ impl Chip {
     /// The user's PIN anew and its count back to full, by the admin's right and under the admin PIN's key.
     pub(super) fn unblock_pin(&mut self, command: &Command) -> Answered {
         super::no_parameters(command)?;
-        let (id, sealed, code) = self.sealed_pin(command)?;
-        let application = self.logged_in(id, Which::Admin)?;
+        let new = self.sealed_pin(command)?;
+        let application = self.logged_in(new.id, Which::Admin)?;
         let admin = self.pin_key(Which::Admin, &application)?;
-        let value = self.opened_pin(command, &admin, id, sealed, code)?;
+        let value = self.opened_pin(command, &admin, &new)?;
         let pin = &mut self.application_mut(&application)?.user;
         *pin = Pin { value: HexSecret(value), max: pin.max, left: pin.max, is_default: false };
-        self.set_login(id, Which::User, false)?;
+        self.set_login(new.id, Which::User, false)?;
         Ok(Vec::new())
     }
 
-    /// Data of 16 and 1A: application id, encrypted PIN, code.
-    fn sealed_pin(&self, command: &Command) -> Result<([u8; 2], [u8; 16], [u8; 4]), StatusWord> {
+    fn sealed_pin(&self, command: &Command) -> Result<SealedPin, StatusWord> {
         let mut fields = Fields::new(&command.data, self.order());
-        let parts = (fields.array()?, fields.array()?, fields.array()?);
+        let new = SealedPin { id: fields.array()?, sealed: fields.array()?, code: fields.array()? };
         fields.end()?;
-        Ok(parts)
+        Ok(new)
     }
 
     fn opened_pin(
         &mut self,
         command: &Command,
         key: &crypto::Block16,
-        id: [u8; 2],
-        sealed: [u8; 16],
-        code: [u8; 4],
+        new: &SealedPin,
     ) -> Result<model::Secret, StatusWord> {
-        let signed: Vec<u8> = id.into_iter().chain(sealed).collect();
-        self.check_mac(key, command.header(), &signed, code)?;
-        self.pin_value(crypto::decrypt_block(key, &sealed).as_slice())
+        let signed: Vec<u8> = new.id.into_iter().chain(new.sealed).collect();
+        self.check_mac(key, command.header(), &signed, new.code)?;
+        self.pin_value(crypto::decrypt_block(key, &new.sealed).as_slice())
     }
 
     fn logged_in(&mut self, id: [u8; 2], which: Which) -> Result<String, StatusWord> {

@@ -36,9 +36,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let profiles = profile::load_dir(&arguments.profiles)?;
     let profile = profiles.iter().find(|p| p.name == arguments.profile);
-    let profile = profile.with_context(|| {
-        format!("{} has no profile {}", arguments.profiles.display(), arguments.profile)
-    })?;
+    let profile = profile
+        .with_context(|| format!("{} has no profile {}", arguments.profiles.display(), arguments.profile))?;
     let factory_key = factory_key(&arguments.factory_key_file)?;
     fs::create_dir_all(&arguments.dir).with_context(|| format!("folder {}", arguments.dir.display()))?;
     for serial in serials(&arguments.first, arguments.count)? {

@@ -3,7 +3,9 @@
 use model::Secret;
 use ukey::{crypto, ins};
 
-use crate::testing::{ADMIN, ADMIN_PIN, APPLICATION, Bench, FACTORY, USER, USER_PIN, big, blank_flash, little, odd};
+use crate::testing::{
+    ADMIN, ADMIN_PIN, APPLICATION, Bench, FACTORY, USER, USER_PIN, big, blank_flash, little, odd,
+};
 
 const NEW: [u8; 16] = *b"the derived key!";
 
@@ -11,7 +13,11 @@ const NEW: [u8; 16] = *b"the derived key!";
 fn a_blank_lets_only_its_key_change_and_an_application_be_created() {
     let mut bench = Bench::new(big());
     let data = bench.application_data(APPLICATION);
-    assert_eq!(bench.status(ins::CREATE_APPLICATION, 0, 0, &data), 0x6982, "device authentication comes first");
+    assert_eq!(
+        bench.status(ins::CREATE_APPLICATION, 0, 0, &data),
+        0x6982,
+        "device authentication comes first"
+    );
     assert_eq!(bench.change_device_key(FACTORY, NEW), 0x6982);
     assert_eq!(bench.status(ins::OPEN_APPLICATION, 0, 0, APPLICATION.as_bytes()), 0x6A8B);
     assert_eq!(bench.status(ins::CREATE_CONTAINER, 0, 0, &[0x10, 0, b'c']), 0x698A);
@@ -127,7 +133,11 @@ fn a_profile_with_two_applications_opens_one_at_a_time() {
     assert_eq!(bench.verify(app, USER, USER_PIN), 0x9000);
     assert_eq!(bench.status(ins::OPEN_APPLICATION, 0, 0, b"Second"), 0x6A8A);
     assert_eq!(bench.open(), app, "opening it again is allowed");
-    assert_eq!(bench.status(ins::CREATE_CONTAINER, 0, 0, &[app[0], app[1], b'c']), 0x6982, "and ends its log-in");
+    assert_eq!(
+        bench.status(ins::CREATE_CONTAINER, 0, 0, &[app[0], app[1], b'c']),
+        0x6982,
+        "and ends its log-in"
+    );
     bench.ok(ins::CLOSE_APPLICATION, 0, 0, &app);
     bench.ok(ins::OPEN_APPLICATION, 0, 0, b"Second");
     assert_eq!(bench.status(ins::CLOSE_APPLICATION, 0, 0, &app), 0x698A);

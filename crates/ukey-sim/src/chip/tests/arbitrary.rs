@@ -21,9 +21,14 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
         1 => any::<u8>(),
     ];
     let start = proptest::sample::select(vec![
-        &b""[..], &[0x10, 0], &[0x10, 0, 0x30, 1], b"Procurement", &[0x10, 0, b's', b'e', b'a', b'l'],
+        &b""[..],
+        &[0x10, 0],
+        &[0x10, 0, 0x30, 1],
+        b"Procurement",
+        &[0x10, 0, b's', b'e', b'a', b'l'],
     ]);
-    let length = prop_oneof![0..8_usize, Just(12), Just(14), Just(16), Just(18), Just(28), Just(32), 0..300_usize];
+    let length =
+        prop_oneof![0..8_usize, Just(12), Just(14), Just(16), Just(18), Just(28), Just(32), 0..300_usize];
     let tail = length.prop_flat_map(|len| proptest::collection::vec(prop_oneof![Just(0), any::<u8>()], len));
     let small = prop_oneof![Just(0), Just(1), Just(2), Just(0x10), any::<u8>()];
     let le = prop_oneof![Just(None), Just(Some(0)), Just(Some(8)), any::<Option<u16>>()];

@@ -15,7 +15,11 @@ fn containers_are_created_opened_listed_and_deleted() {
     assert_eq!(bench.status(ins::OPEN_CONTAINER, 0, 0, &named(b"none")), 0x6A91);
     let second = bench.ok(ins::CREATE_CONTAINER, 0, 0, &named(b"second"));
     assert_ne!(second, id);
-    assert_eq!(bench.status(ins::CREATE_CONTAINER, 0, 0, &named(b"third")), 0x6A84, "the application takes two");
+    assert_eq!(
+        bench.status(ins::CREATE_CONTAINER, 0, 0, &named(b"third")),
+        0x6A84,
+        "the application takes two"
+    );
     assert_eq!(bench.ok(ins::ENUM_CONTAINER, 0, 0, &app), b"seal\0second\0");
     bench.ok(ins::DELETE_CONTAINER, 0, 0, &named(b"seal"));
     assert_eq!(bench.status(ins::DELETE_CONTAINER, 0, 0, &named(b"seal")), 0x6A91);
