@@ -119,3 +119,56 @@ fn sm4(key: &Block16) -> Sm4 {
     let key: &[u8; 16] = key;
     Sm4::new(key.into())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use model::Secret;
+    use profile::dialect::{PinDigest, SecureMessaging};
+    use zeroize::Zeroizing;
+
+    use super::{Block16, decrypt_block, encrypt_block, key16, mac, padded_pin, pin_key};
+
+    const RANDOM: [u8; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+
+    fn key() -> Block16 {
+        Zeroizing::new(std::array::from_fn(|at| u8::try_from(at).unwrap()))
+    }
+
+    // Expected values of this module were made with OpenSSL (`dgst -sm3`, `dgst -sha1`, `enc -sm4-cbc -nopad`).
+
+    #[test]
+    fn a_pin_becomes_a_key_in_three_ways() {
+        let pin = Secret::from("12345678");
+        for (digest, wanted) in [
+            (PinDigest::Sha1Padded, "002fe525cb3afa592e4011157437c666"),
+            (PinDigest::Sha1, "7c222fb2927d828af22f592134e89324"),
+            (PinDigest::Sm3, "0fffff81e971fa3f09107abf77931463"),
+        ] {
+            assert_eq!(hex::encode(*pin_key(digest, &pin).unwrap()), wanted, "{digest:?}");
+        }
+    }
+
+    #[test]
+    fn an_aligned_message_is_padded_only_where_the_dialect_says_so() {
+        let data: Vec<u8> = (0..9).collect();
+        for (pad_when_aligned, wanted) in [(false, "dd18ec09"), (true, "a9df7d7a")] {
+            let form = SecureMessaging { mac_prefix_len: 0, pad_when_aligned };
+            assert_eq!(hex::encode(mac(&form, &key(), &RANDOM, [0x84, 0x12, 0, 0], &data)), wanted);
+        }
+    }
+
+    #[test]
+    fn secrets_of_the_wrong_length_are_no_keys() {
+        assert!(key16(&Secret::new(vec![0; 15])).is_none() && key16(&Secret::new(vec![0; 17])).is_none());
+        assert!(
+            padded_pin(&Secret::new(vec![1; 17])).is_none() && padded_pin(&Secret::new(Vec::new())).is_none()
+        );
+        assert_eq!(*padded_pin(&Secret::from("1234")).unwrap(), *b"1234\0\0\0\0\0\0\0\0\0\0\0\0");
+    }
+
+    #[test]
+    fn a_block_opens_to_what_was_sealed() {
+        assert_eq!(*decrypt_block(&key(), &encrypt_block(&key(), &[9; 16])), [9; 16]);
+    }
+}
