@@ -107,7 +107,7 @@ pub struct Label {
     /// Font file with Chinese glyphs.
     pub font: PathBuf,
     /// Face in a collection.
-    pub font_index: usize,
+    pub font_index: u32,
     /// Where labels go.
     pub printer: label::PrinterSettings,
 }
@@ -164,7 +164,7 @@ impl Config {
                 format!("{shown} is not a folder; point it at firmware-profiles"),
             );
         }
-        hub::check(&self.slots).or_else(|error| invalid("slot", error.to_string()))
+        hub::Slots::from_config(&self.slots).map(|_| ()).or_else(|error| invalid("slot", error.to_string()))
     }
 
     /// Folder of the journal.

@@ -69,7 +69,7 @@ pub fn keys(dir: &Path) -> anyhow::Result<Keys> {
         write_private(&dir.join(TLS_KEY), key.serialize_pem().as_bytes())?;
     }
     if !dir.join(SM2_KEY).exists() {
-        let key = SigningKey::generate().to_secret();
+        let key = SigningKey::generate()?.to_secret();
         write_private(&dir.join(SM2_KEY), hex::encode(key.expose()).as_bytes())?;
     }
     let tls_pem = Secret::new(read(dir, TLS_KEY)?);

@@ -85,8 +85,8 @@ async fn css() -> impl IntoResponse {
 }
 
 /// How many slots are in a phase, for the line on top.
-fn count(status: &Status, phase: &SlotPhase) -> usize {
-    status.slots.iter().filter(|slot| slot.phase == *phase).count()
+fn count(status: &Status, phase: SlotPhase) -> usize {
+    status.slots.iter().filter(|slot| slot.phase == phase).count()
 }
 
 /// Class of a phase in the style sheet.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use journal::Journal;
-use label::{LabelData, LabelMaker, Printer};
+use label::{LabelData, LabelMaker, Payment, Printer};
 use model::{JobId, OrderNumber};
 use serde::{Deserialize, Serialize};
 use wire::{Down, Event, JobOrder, LabelPrinted, Parcel, ParcelRequest, Party, RefusedCode, Report, Up};
@@ -106,6 +106,10 @@ fn label_order(
         }
         Ok(_) | Err(_) => return Ok(false),
     };
+    if parcel.payment != Payment::Collect.zh() {
+        tracing::error!(%order, payment = parcel.payment, "only 到付 can be printed; update the station");
+        return Ok(false);
+    }
     let label = match maker.render(&label_data(&parcel)) {
         Ok(label) => label,
         Err(error) => {
@@ -135,11 +139,11 @@ fn label_data(parcel: &Parcel) -> LabelData {
         coding_mapping: parcel.coding_mapping.clone(),
         product: parcel.product.clone(),
         two_dimension_code: parcel.two_dimension_code.clone(),
-        payment: parcel.payment.clone(),
+        payment: Payment::Collect,
         receiver: party(&parcel.receiver),
         sender: party(&parcel.sender),
         goods: parcel.goods.clone(),
-        quantity: parcel.quantity,
+        quantity: parcel.quantity.into(),
         key_serials: parcel.key_serials.clone(),
         printed_at: clock::china(),
         print_count: 1,
@@ -149,8 +153,8 @@ fn label_data(parcel: &Parcel) -> LabelData {
 fn party(party: &Party) -> label::Party {
     label::Party {
         name: party.name.clone(),
-        mobile: party.mobile.clone(),
-        company: party.company.clone(),
+        phone: party.mobile.clone(),
+        company: Some(party.company.clone()).filter(|company| !company.is_empty()),
         address: party.address.clone(),
     }
 }

@@ -130,13 +130,15 @@ fn serve_slots(bench: &Arc<Bench>, slots: Slots) -> anyhow::Result<()> {
         }
     }
     let mut watch = ReaderWatch::new();
+    let mut readers = Vec::new();
     let mut stop_by = None;
     while !bench.is_halting() {
         if hub.slots().any_usb() {
-            if let Readers::Listed(readers) = watch.wait(Duration::from_millis(500)) {
-                workers.retain(|_, worker| !worker.is_finished());
-                adopt_usb_readers(bench, &hub, &readers, &mut workers)?;
+            if let Readers::Changed(names) = watch.wait(Duration::from_millis(500)) {
+                readers = names;
             }
+            workers.retain(|_, worker| !worker.is_finished());
+            adopt_usb_readers(bench, &hub, &readers, &mut workers)?;
         } else {
             std::thread::sleep(Duration::from_millis(200));
         }

@@ -1,9 +1,11 @@
 //! The end-to-end harness: the whole stack on this machine, staff at the bench, and proofs over what they made.
 
 pub mod http;
+pub mod inside;
 pub mod orders;
 pub mod pcscd;
 pub mod places;
+pub mod plain_card;
 pub mod process;
 pub mod proof;
 pub mod stack;

@@ -25,7 +25,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 pub const READERS_MAX: usize = 16;
 
 const DRIVER: &str = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
-const SOCKET: &str = "pcscd.comm";
+pub(crate) const SOCKET: &str = "pcscd.comm";
 const READER_CONF: &str = "reader.conf";
 const START_ATTEMPTS: u8 = 3;
 const START_TIME: Duration = Duration::from_secs(20);
@@ -93,7 +93,7 @@ impl Pcscd {
     /// The name of the `index`-th reader, from 0.
     #[must_use]
     pub fn reader_name(&self, index: usize) -> String {
-        format!("Virtual PCD {:02X} {:02X}", index / 2, index % 2)
+        format!("{} 00 {:02X}", friendly_name(index / 2), index % 2)
     }
 
     /// The TCP port at which the `index`-th reader waits for its card.
@@ -254,6 +254,11 @@ fn free_ports(pairs: usize) -> Result<Vec<u16>> {
     Ok(ports)
 }
 
+/// Each entry needs a name of its own: pcscd tells readers of one name apart only if one driver library serves them.
+fn friendly_name(entry: usize) -> String {
+    format!("Virtual PCD {entry}")
+}
+
 /// One entry and one copy of the driver for each pair of ports.
 fn write_configuration(dir: &Path, ports: &[u16]) -> Result<()> {
     let mut text = String::new();
@@ -261,13 +266,13 @@ fn write_configuration(dir: &Path, ports: &[u16]) -> Result<()> {
         let driver = dir.join(format!("libifdvpcd{entry}.so"));
         fs::copy(DRIVER, &driver)
             .with_context(|| format!("cannot copy {DRIVER}: install vsmartcard-vpcd"))?;
-        let (port, driver) = (pair[0], driver.display());
+        let (name, port, driver) = (friendly_name(entry), pair[0], driver.display());
         writeln!(
             text,
-            "FRIENDLYNAME \"Virtual PCD\"\nDEVICENAME /dev/null:{port:#06X}\nLIBPATH {driver}\nCHANNELID {port:#06X}\n"
+            "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:{port:#x}\nLIBPATH {driver}\nCHANNELID {port:#x}\n"
         )?;
     }
-    fs::write(dir.join(READER_CONF), text.replace("0X", "0x"))?;
+    fs::write(dir.join(READER_CONF), text)?;
     Ok(())
 }
 

@@ -22,7 +22,8 @@ use crate::{
 
 /// The operator of the stack.
 pub const OPERATOR: &str = "reviewer";
-const PASSWORD: &str = "a long pass phrase for the demo";
+/// Its password.
+pub const PASSWORD: &str = "a long pass phrase for the demo";
 const STATION: &str = "bench-1";
 const START: Duration = Duration::from_secs(60);
 

@@ -56,7 +56,7 @@ pub fn identify<'p, T: CardTransport>(transport: &mut T, profiles: &'p [Profile]
         }
         return known(profile, &info, &mut session);
     }
-    let atr = atr.map_or_else(|| "无 ATR".to_owned(), |atr| hex::encode_upper(atr));
+    let atr = atr.map_or_else(|| "无 ATR".to_owned(), hex::encode_upper);
     not_taken(
         RefusalReason::UnknownModel,
         format!(
