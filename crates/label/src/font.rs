@@ -1,6 +1,9 @@
 //! The font: widths, missing glyphs, and the cut-down copy that goes into a label.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use subsetter::GlyphRemapper;
 use ttf_parser::{Face, GlyphId};
@@ -12,6 +15,15 @@ pub(crate) struct Typeface<'a> {
     data: &'a [u8],
     index: u32,
     face: Face<'a>,
+    /// Glyphs met so far: whether one is empty takes a walk through its outline.
+    met: RefCell<BTreeMap<char, Option<Glyph>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Glyph {
+    id: GlyphId,
+    /// In font units.
+    advance: u16,
 }
 
 /// A font with nothing but the glyphs of one label.
@@ -33,14 +45,16 @@ pub(crate) struct Subset {
 impl<'a> Typeface<'a> {
     pub(crate) fn parse(data: &'a [u8], index: u32) -> Result<Self, String> {
         let face = Face::parse(data, index).map_err(|e| e.to_string())?;
-        Ok(Self { data, index, face })
+        Ok(Self { data, index, face, met: RefCell::default() })
     }
 
     /// The glyph, unless it is missing or (other than a space's) empty.
-    fn glyph(&self, character: char) -> Option<GlyphId> {
-        let glyph = self.face.glyph_index(character).filter(|glyph| glyph.0 != 0)?;
-        let visible = character == ' ' || self.face.glyph_bounding_box(glyph).is_some();
-        visible.then_some(glyph)
+    fn glyph(&self, character: char) -> Option<Glyph> {
+        *self.met.borrow_mut().entry(character).or_insert_with(|| {
+            let id = self.face.glyph_index(character).filter(|id| id.0 != 0)?;
+            let visible = character == ' ' || self.face.glyph_bounding_box(id).is_some();
+            visible.then(|| Glyph { id, advance: self.face.glyph_hor_advance(id).unwrap_or_default() })
+        })
     }
 
     pub(crate) fn check(&self, field: &'static str, text: &str) -> Result<(), LabelError> {
@@ -53,8 +67,7 @@ impl<'a> Typeface<'a> {
     /// The width of `text`, in ems. A missing glyph counts as one em: texts are checked before they are laid out.
     pub(crate) fn width(&self, text: &str) -> f32 {
         let em = f32::from(self.face.units_per_em());
-        let advance = |c| self.glyph(c).and_then(|glyph| self.face.glyph_hor_advance(glyph));
-        text.chars().map(|c| advance(c).map_or(1.0, |width| f32::from(width) / em)).sum()
+        text.chars().map(|c| self.glyph(c).map_or(1.0, |glyph| f32::from(glyph.advance) / em)).sum()
     }
 
     /// Cuts the font down to `characters`, each of which it must have.
@@ -63,9 +76,9 @@ impl<'a> Typeface<'a> {
         let (mut glyphs, mut widths) = (BTreeMap::new(), BTreeMap::new());
         for &character in characters {
             let glyph = self.glyph(character).ok_or(LabelError::MissingGlyph { field: "text", character })?;
-            let cut = remapper.remap(glyph.0);
+            let cut = remapper.remap(glyph.id.0);
             glyphs.insert(u32::from(character), cut);
-            widths.insert(cut, self.face.glyph_hor_advance(glyph).unwrap_or_default());
+            widths.insert(cut, glyph.advance);
         }
         let program = subsetter::subset(self.data, self.index, &remapper)
             .map_err(|e| LabelError::Pdf(format!("the font cannot be cut down: {e}")))?;

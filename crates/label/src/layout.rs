@@ -28,6 +28,9 @@ const SENDER: u32 = 842;
 const MERCHANT: u32 = 962;
 const BOTTOM: u32 = HEIGHT - MARGIN;
 
+/// The rule between the payment and the inbound code.
+const CODING: u32 = PAY + 112;
+
 // The columns of the row with the payment and the QR code.
 const QR_LEFT: u32 = 268;
 const QR_RIGHT: u32 = 532;
@@ -102,7 +105,7 @@ impl Sheet<'_> {
         for x in [QR_LEFT, QR_RIGHT] {
             self.rule(x, PAY, RULE, SENDER - PAY);
         }
-        self.rule(LEFT, PAY + 98, QR_LEFT - LEFT, RULE);
+        self.rule(LEFT, CODING, QR_LEFT - LEFT, RULE);
         self.rule(QR_RIGHT, PAY + 168, RIGHT - QR_RIGHT, RULE);
     }
 
@@ -152,7 +155,14 @@ impl Sheet<'_> {
         self.line(x, 24.0, 22, &printed, Style::Plain);
         self.line(x, 52.0, 22, &count, Style::Plain);
         let product = Area::new(LEFT + 440, HEADER, INNER - 440 - PAD, BARS - HEADER);
-        self.cell("product", &data.product, product, (46, 18))
+        let text = self.field("product", &data.product)?;
+        let size = fit_line(self.font, &text, product.width, 46, 18)
+            .ok_or(LabelError::TooLong { field: "product" })?;
+        let width = self.font.width(&text) * size as f32;
+        let x = (product.x + product.width) as f32 - width;
+        let y = product.y as f32 + (product.height as f32 - LEADING * size as f32) / 2.0;
+        self.line(x, y, size, &text, Style::Bold);
+        Ok(())
     }
 
     fn waybill(&mut self, data: &LabelData) -> Result<(), LabelError> {
@@ -164,7 +174,7 @@ impl Sheet<'_> {
 
     fn route(&mut self, data: &LabelData) -> Result<(), LabelError> {
         let area = Area::new(LEFT + PAD, ROUTE, INNER - 2 * PAD, RECEIVER - ROUTE);
-        self.cell("dest_route_label", &data.dest_route_label, area, (92, 40))
+        self.cell("dest_route_label", &data.dest_route_label, area, (84, 40))
     }
 
     fn party(&mut self, party: &Party, row: Row) -> Result<(), LabelError> {
@@ -199,9 +209,9 @@ impl Sheet<'_> {
             sheet.line((x + 10) as f32, (y + 6) as f32, 20, text, Style::Plain);
         };
         label("付款方式", LEFT, PAY, self);
-        let cell = Area::new(LEFT + PAD, PAY + 22, column - 2 * PAD, 74);
-        self.cell("payment", data.payment.zh(), cell, (64, 40))?;
-        let cell = Area::new(LEFT + PAD, PAY + 98, column - 2 * PAD, SENDER - PAY - 98);
+        let cell = Area::new(LEFT + PAD, PAY + 30, column - 2 * PAD, CODING - PAY - 34);
+        self.cell("payment", data.payment.zh(), cell, (62, 40))?;
+        let cell = Area::new(LEFT + PAD, CODING, column - 2 * PAD, SENDER - CODING);
         self.cell("coding_mapping", &data.coding_mapping, cell, (104, 40))?;
         let qr = Area::new(QR_LEFT + RULE, PAY + RULE, QR_RIGHT - QR_LEFT - RULE, SENDER - PAY - RULE);
         self.drawing.boxes.extend(qr_code(&data.two_dimension_code, qr)?);

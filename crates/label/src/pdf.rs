@@ -45,7 +45,8 @@ fn parsed(subset: Subset) -> ParsedFont {
     ParsedFont {
         original_bytes: subset.program,
         font_index: 0,
-        font_name: Some("LABEL+Label".to_owned()),
+        // Six capitals and + say that this is a part of a font (ISO 32000-1, 9.6.4).
+        font_name: Some("LABELS+Label".to_owned()),
         codepoint_to_glyph: subset.glyphs,
         glyph_widths: subset.widths,
         units_per_em: subset.units_per_em,

@@ -33,25 +33,23 @@ pub(crate) fn fit(
     })
 }
 
-/// Breaks a text into lines of at most `ems`; `None` where a single word is wider.
+/// Breaks a text into lines of at most `ems`; `None` where a single character is wider.
 fn wrap(font: &Typeface<'_>, text: &str, ems: f32) -> Option<Vec<String>> {
     let mut lines = Vec::new();
-    let mut line = String::new();
+    let (mut line, mut used) = (String::new(), 0.0);
     for word in words(text) {
-        let joined = format!("{line}{word}");
-        if font.width(joined.trim_end()) <= ems {
-            line = joined;
-            continue;
-        }
-        if !line.trim().is_empty() {
+        // The space at a word's end may hang over the edge.
+        if used + font.width(word.trim_end()) > ems && !line.trim().is_empty() {
             lines.push(line.trim_end().to_owned());
+            (line, used) = (String::new(), 0.0);
         }
-        line = word.trim_start().to_owned();
+        line.push_str(&word);
+        used += font.width(&word);
         // A word wider than the line is broken where it must be.
         while font.width(line.trim_end()) > ems {
-            let cut = longest_prefix(font, &line, ems)?;
-            lines.push(line[..cut].to_owned());
-            line = line[cut..].to_owned();
+            let rest = line.split_off(longest_prefix(font, &line, ems)?);
+            lines.push(std::mem::replace(&mut line, rest));
+            used = font.width(&line);
         }
     }
     if !line.trim().is_empty() {
@@ -112,27 +110,35 @@ pub(crate) fn ellipsis(font: &Typeface<'_>, text: &str, ems: f32) -> String {
 /// line ends with how many there are.
 pub(crate) fn listing(font: &Typeface<'_>, items: &[String], ems: f32, lines: usize) -> Vec<String> {
     let total = format!("…共 {} 把", items.len());
-    (0..=items.len())
-        .rev()
-        .find_map(|count| {
-            let rest = (count < items.len()).then_some(&total);
-            let rows = rows(font, items[..count].iter().chain(rest), ems)?;
-            (rows.len() <= lines).then_some(rows)
-        })
-        .unwrap_or_default()
-}
-
-fn rows<'a>(font: &Typeface<'_>, items: impl Iterator<Item = &'a String>, ems: f32) -> Option<Vec<String>> {
-    let mut rows: Vec<String> = Vec::new();
+    let mut rows: Vec<Vec<&str>> = Vec::new();
     for item in items {
+        let fits = |row: &[&str]| font.width(&row.join("  ")) + font.width("  ") + font.width(item) <= ems;
+        let room = rows.len() < lines;
         match rows.last_mut() {
-            Some(row) if font.width(&format!("{row}  {item}")) <= ems => {
-                row.push_str("  ");
-                row.push_str(item);
+            Some(row) if fits(row) => row.push(item),
+            _ if room && font.width(item) <= ems => rows.push(vec![item]),
+            last => {
+                let mut row = last.map(std::mem::take).unwrap_or_default();
+                row.push(&total);
+                while row.len() > 1 && font.width(&row.join("  ")) > ems {
+                    row.remove(row.len() - 2);
+                }
+                rows.pop();
+                rows.push(row);
+                break;
             }
-            _ if font.width(item) <= ems => rows.push(item.clone()),
-            _ => return None,
         }
     }
-    Some(rows)
+    rows.into_iter().map(|row| row.join("  ")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{tidy, words};
+
+    #[test]
+    fn lines_break_between_words_and_not_before_closing_marks() {
+        assert_eq!(words("路99号（A座），x y"), ["路", "99", "号", "（A", "座），", "x ", "y"]);
+        assert_eq!(tidy(" 福建省\n　厦门市 "), "福建省 厦门市");
+    }
 }
