@@ -254,12 +254,7 @@ fn check(file: &ConfigFile, source: &Source) -> Vec<Fault> {
         "choose a shift, such as 10",
     );
     require(file.broker.port != 0, "broker.port", "0 is no port", "mosquitto's TLS port is 8883");
-    require(
-        (1..=30).contains(&file.ca.crl_days),
-        "ca.crl_days",
-        "a CRL holds 1 to 30 days",
-        "7 is usual",
-    );
+    require((1..=30).contains(&file.ca.crl_days), "ca.crl_days", "a CRL holds 1 to 30 days", "7 is usual");
     require(
         (30..=86_400).contains(&file.leases.seconds),
         "leases.seconds",

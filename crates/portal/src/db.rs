@@ -2,7 +2,9 @@
 
 use std::{path::Path, time::Duration};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 /// The pool. Readers run beside the one writer (WAL).
 pub type Db = SqlitePool;
@@ -24,7 +26,9 @@ pub enum DbError {
     #[error("the database does not do what it is asked: check disk space and the rights of the data folder")]
     Sql(#[from] sqlx::Error),
     /// The tables could not be brought to this program's form.
-    #[error("the database's tables cannot be brought to this program's version: was it written by a newer one?")]
+    #[error(
+        "the database's tables cannot be brought to this program's version: was it written by a newer one?"
+    )]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// A stored value that this program never writes.
     #[error("the database holds {what} that cannot be read: restore the last backup and tell support")]

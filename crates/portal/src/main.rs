@@ -106,9 +106,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Serve => serve(config).await,
         Command::Import { file } => import(config, file).await,
         Command::Operator { command: OperatorCommand::Add { name } } => add_operator(config, &name).await,
-        Command::Station { command: StationCommand::Add { name } } => {
-            add_station(&config, &name).await
-        }
+        Command::Station { command: StationCommand::Add { name } } => add_station(&config, &name).await,
         Command::Station { command: StationCommand::Disable { name } } => {
             enrol::disable_station(&config, &name).await
         }

@@ -139,7 +139,10 @@ async fn open_session(state: &AppState, name: &str, now_ms: i64) -> Result<Token
     let token = Token(Secret::new(hex::encode(bytes).into_bytes()));
     let expires = now_ms + i64::from(state.config.operators.session_hours) * 3_600_000;
     let mut tx = begin_write(&state.db).await?;
-    sqlx::query::<Sqlite>("delete from sessions where expires_ms <= $1").bind(now_ms).execute(&mut *tx).await?;
+    sqlx::query::<Sqlite>("delete from sessions where expires_ms <= $1")
+        .bind(now_ms)
+        .execute(&mut *tx)
+        .await?;
     sqlx::query::<Sqlite>(
         "insert into sessions (token_hash, operator, created_ms, expires_ms) values ($1, $2, $3, $4)",
     )

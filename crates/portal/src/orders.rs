@@ -3,6 +3,7 @@
 mod content;
 mod form;
 mod intake;
+mod jobs;
 mod list;
 mod store;
 mod transition;
@@ -10,6 +11,7 @@ mod transition;
 pub use content::{Handler, Invoice, Order, OrderContent, Payment, Person, Receiver, Unit};
 pub use form::{FieldError, OrderForm};
 pub use intake::{Intake, Row, RowOutcome, accept, accept_all};
+pub use jobs::{JobRow, jobs};
 pub use list::{Cursor, OrderPage, OrderRow, Query, count_states, list};
 pub use store::{HistoryEntry, OrderError, history, load, load_in};
 pub use transition::{Actor, approve, change_state, correct, record_payment, reject};

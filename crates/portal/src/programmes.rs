@@ -160,9 +160,9 @@ fn toml_files(folder: &Path) -> Result<Vec<std::path::PathBuf>, Faults> {
             fix: fix.to_owned(),
         }])
     };
-    let entries = std::fs::read_dir(folder)
-        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-        .map_err(|error| whole(format!("the folder cannot be read: {error}"), "check programmes_dir in the config"))?;
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>).map_err(
+        |error| whole(format!("the folder cannot be read: {error}"), "check programmes_dir in the config"),
+    )?;
     let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     files.sort();

@@ -56,14 +56,23 @@ impl Source {
     pub fn open(path: &Path) -> Result<Self, Faults> {
         let file = path.display().to_string();
         let whole = |what: String, fix: &str| {
-            Faults(vec![Fault { file: file.clone(), line: 0, field: String::new(), what, fix: fix.to_owned() }])
+            Faults(vec![Fault {
+                file: file.clone(),
+                line: 0,
+                field: String::new(),
+                what,
+                fix: fix.to_owned(),
+            }])
         };
         let unreadable = |error: std::io::Error| {
             whole(format!("it cannot be read: {error}"), "check the path and the rights of the file")
         };
         let size = std::fs::metadata(path).map_err(unreadable)?.len();
         if size > FILE_BYTES_MAX {
-            return Err(whole(format!("it has {size} bytes"), "at most 256 KiB are read: give the right file"));
+            return Err(whole(
+                format!("it has {size} bytes"),
+                "at most 256 KiB are read: give the right file",
+            ));
         }
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         Ok(Self { file, text })
@@ -82,7 +91,9 @@ impl Source {
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Faults> {
         toml::from_str(&self.text).map_err(|error| {
             let line = error.span().map_or(0, |span| self.line_at(span.start));
-            let fix = if error.message().starts_with("unknown field") || error.message().starts_with("unknown variant") {
+            let fix = if error.message().starts_with("unknown field")
+                || error.message().starts_with("unknown variant")
+            {
                 "correct the name or delete the line"
             } else if error.message().starts_with("missing field") {
                 "add the field to this section"

@@ -1,10 +1,79 @@
-//! The web side: API, pages, live stream.
+//! The web side: API, pages, live stream. Every route but the log-in, the assets and the health check wants a session.
 
-use axum::{Router, routing::get};
+mod answer;
+mod api;
+mod assets;
+mod guard;
+mod lang;
+mod live;
+mod pages;
+mod session;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    http::StatusCode,
+    middleware,
+    routing::{get, post},
+};
 
 use crate::app::AppState;
 
+/// Orders come by the thousand, at some 1.5 KB each.
+const ORDERS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Everything else is a few words.
+const FORM_BYTES_MAX: usize = 16 * 1024;
+
 /// The whole web side.
 pub fn router(state: AppState) -> Router {
-    Router::new().route("/healthz", get(|| async { "ok" })).with_state(state)
+    Router::new()
+        .merge(api_routes())
+        .merge(page_routes())
+        .route("/healthz", get(health))
+        .route("/assets/style.css", get(assets::style))
+        .route("/assets/page.js", get(assets::script))
+        .fallback(pages::not_found)
+        .layer(middleware::from_fn(lang::remember))
+        .layer(middleware::from_fn(guard::refuse_other_sites))
+        .layer(middleware::from_fn(guard::add_headers))
+        .with_state(state)
+}
+
+fn api_routes() -> Router<AppState> {
+    let orders = get(api::list_orders).post(api::take_orders).layer(DefaultBodyLimit::max(ORDERS_BYTES_MAX));
+    Router::new()
+        .route("/api/orders", orders)
+        .route("/api/orders/{number}", get(api::show_order).put(api::correct_order))
+        .route("/api/orders/{number}/approve", post(api::approve_order))
+        .route("/api/orders/{number}/reject", post(api::reject_order))
+        .route("/api/orders/{number}/payment", post(api::record_payment))
+        .route("/api/stations", get(api::list_stations))
+        .route("/api/login", post(api::log_in))
+        .route("/api/logout", post(api::log_out))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+}
+
+fn page_routes() -> Router<AppState> {
+    Router::new()
+        .route("/", get(pages::home))
+        .route("/login", get(pages::login_form).post(pages::log_in))
+        .route("/logout", post(pages::log_out))
+        .route("/orders", get(pages::orders))
+        .route("/orders/{number}", get(pages::order))
+        .route("/orders/{number}/approve", post(pages::approve))
+        .route("/orders/{number}/reject", post(pages::reject))
+        .route("/stations", get(pages::stations))
+        .route("/stations/live", get(live::stream))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+}
+
+/// For watchdogs: 200 while the database answers.
+async fn health(State(state): State<AppState>) -> (StatusCode, &'static str) {
+    match sqlx::query("select 1").execute(&state.db).await {
+        Ok(_) => (StatusCode::OK, "ok\n"),
+        Err(error) => {
+            tracing::error!(%error, "the database does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+        }
+    }
 }

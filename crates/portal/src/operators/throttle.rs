@@ -56,7 +56,9 @@ impl Throttle {
     /// [`Brake`] with the seconds to wait.
     pub fn may_try(&self, name: &str, address: &str, now_ms: i64) -> Result<(), Brake> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, most) in [((Kind::Name, short(name)), NAME_TRIES), ((Kind::Address, short(address)), ADDRESS_TRIES)] {
+        for (key, most) in
+            [((Kind::Name, short(name)), NAME_TRIES), ((Kind::Address, short(address)), ADDRESS_TRIES)]
+        {
             if let Some(tries) = entries.get(&key) {
                 let left_ms = tries.since_ms + WINDOW_MS - now_ms;
                 if tries.wrong >= most && left_ms > 0 {

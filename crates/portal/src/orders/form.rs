@@ -57,10 +57,16 @@ impl OrderForm {
         }
         let (new, old_content) = (&self.content, &old.content);
         if (&new.programme, &new.product) != (&old_content.programme, &old_content.product) {
-            errors.push("product", "修改时不能更换项目或产品 (a correction keeps programme and product: place a new order)");
+            errors.push(
+                "product",
+                "修改时不能更换项目或产品 (a correction keeps programme and product: place a new order)",
+            );
         }
         if self.amount != old.amount || new.payment != old_content.payment {
-            errors.push("payment", "修改时不能改变金额或支付信息 (a correction keeps the amount and the payment)");
+            errors.push(
+                "payment",
+                "修改时不能改变金额或支付信息 (a correction keeps the amount and the payment)",
+            );
         }
         let errors = errors.take();
         if errors.is_empty() { Ok(()) } else { Err(errors) }
@@ -75,7 +81,10 @@ fn read(value: &Value, programmes: &Programmes, errors: &Errors) -> Option<Order
     let number = fields.optional("number").and_then(|text| match text.parse::<OrderNumber>() {
         Ok(number) => Some(number),
         Err(_) => {
-            fields.error("number", "订单号应为 SAAS1 + 14 位时间 + 6 位数字 (it is SAAS1, yyyyMMddHHmmss, 6 digits)");
+            fields.error(
+                "number",
+                "订单号应为 SAAS1 + 14 位时间 + 6 位数字 (it is SAAS1, yyyyMMddHHmmss, 6 digits)",
+            );
             None
         }
     });
@@ -91,7 +100,10 @@ fn read(value: &Value, programmes: &Programmes, errors: &Errors) -> Option<Order
         if found.is_none() {
             let ids: Vec<&str> = programme.products.iter().map(|product| product.id.as_str()).collect();
             let ids = ids.join(", ");
-            fields.error("product", format!("项目没有产品 {id}，可选 {ids} (no such product; there are {ids})"));
+            fields.error(
+                "product",
+                format!("项目没有产品 {id}，可选 {ids} (no such product; there are {ids})"),
+            );
         }
         found
     });
@@ -120,7 +132,11 @@ fn first_state(programme: &Programme, content: &OrderContent) -> OrderState {
 ///
 /// # Errors
 /// Every wrong field at once.
-pub(super) fn read_payment(value: &Value, programme: &Programme, amount: Fen) -> Result<Payment, Vec<FieldError>> {
+pub(super) fn read_payment(
+    value: &Value,
+    programme: &Programme,
+    amount: Fen,
+) -> Result<Payment, Vec<FieldError>> {
     let errors = Errors::default();
     let payment = match Fields::root(value, &errors) {
         Some(fields) => sections::payment_section(&fields, programme, amount),

@@ -69,7 +69,9 @@ pub async fn accept_all(state: &AppState, orders: &Value, actor: &Actor) -> Resu
     let orders = orders.as_array().map_or(one, Vec::as_slice);
     if orders.len() > ORDERS_MAX {
         let message = format!("一次最多 {ORDERS_MAX} 个订单 (at most {ORDERS_MAX} orders at once)");
-        return Ok(Intake { results: vec![refused(1, None, vec![FieldError { field: String::new(), message }])] });
+        return Ok(Intake {
+            results: vec![refused(1, None, vec![FieldError { field: String::new(), message }])],
+        });
     }
     let mut results = Vec::with_capacity(orders.len());
     for (index, order) in orders.iter().enumerate() {

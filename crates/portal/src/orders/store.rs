@@ -18,7 +18,9 @@ pub enum OrderError {
         from = .0.from.zh(), to = .0.to.zh())]
     Illegal(#[from] IllegalOrderState),
     /// Somebody else changed the order in between.
-    #[error("订单刚被他人处理，请刷新后再看 (somebody else has just changed this order: reload and look again)")]
+    #[error(
+        "订单刚被他人处理，请刷新后再看 (somebody else has just changed this order: reload and look again)"
+    )]
     Raced,
     /// The corrected order does not pass.
     #[error("订单内容有误 (the order has mistakes, see the fields)")]
@@ -27,7 +29,9 @@ pub enum OrderError {
     #[error("请写明拒绝原因，最多 500 字 (write the reason, at most 500 characters)")]
     Reason,
     /// No number could be made for the order.
-    #[error("暂时无法生成订单号，请重试 (no order number could be made: try again; check the machine's clock)")]
+    #[error(
+        "暂时无法生成订单号，请重试 (no order number could be made: try again; check the machine's clock)"
+    )]
     NoNumber,
     /// The database.
     #[error(transparent)]

@@ -85,12 +85,15 @@ pub async fn change_state(
     Ok(order)
 }
 
-/// 审核通过: the order waits for production and has one job a key.
+/// 审核通过: the order waits for production and has one job a key. An order that was approved stays as it is.
 ///
 /// # Errors
 /// As [`change_state`].
 pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> Result<(), OrderError> {
     let mut tx = begin_write(&state.db).await?;
+    if has_jobs(&mut tx, number).await? {
+        return Ok(());
+    }
     let to = OrderState::AwaitingProduction;
     let order = change_state(&mut tx, number, to, actor, "", state.clock.now_ms()).await?;
     let programme = programme_of(state, &order)?;
@@ -101,6 +104,11 @@ pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> R
     }
     tx.commit().await?;
     Ok(())
+}
+
+async fn has_jobs(tx: &mut Transaction, number: &OrderNumber) -> Result<bool, OrderError> {
+    let row = sqlx::query("select 1 from jobs where order_number = $1 limit 1").bind(number.as_str());
+    Ok(row.fetch_optional(&mut **tx).await?.is_some())
 }
 
 async fn insert_job(tx: &mut Transaction, order: &Order, index: u16, profiles: &str) -> Result<(), DbError> {
@@ -121,7 +129,7 @@ async fn insert_job(tx: &mut Transaction, order: &Order, index: u16, profiles: &
     Ok(())
 }
 
-/// 审核拒绝, with the reason the customer will read.
+/// 审核拒绝, with the reason the customer will read. The same rejection twice is one.
 ///
 /// # Errors
 /// [`OrderError::Reason`] for none or one over 500 characters; else as [`change_state`].
@@ -136,12 +144,19 @@ pub async fn reject(
         return Err(OrderError::Reason);
     }
     let mut tx = begin_write(&state.db).await?;
+    let old = load_in(&mut tx, number).await?;
+    if old
+        .is_some_and(|old| old.state == OrderState::Rejected && old.reject_reason.as_deref() == Some(reason))
+    {
+        return Ok(());
+    }
     change_state(&mut tx, number, OrderState::Rejected, actor, reason, state.clock.now_ms()).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// 修改后重新提交: a rejected order takes corrected content and goes back to review (row S1.13).
+/// 修改后重新提交: a rejected order takes corrected content and goes back to review (row S1.13). The same correction
+/// twice is one.
 ///
 /// # Errors
 /// [`OrderError::Content`] with every wrong field, also when programme, price or payment differ from the first time
@@ -155,18 +170,24 @@ pub async fn correct(
     let form = OrderForm::read(content, &state.programmes).map_err(OrderError::Content)?;
     let mut tx = begin_write(&state.db).await?;
     let to = OrderState::AwaitingReview;
+    let old = load_in(&mut tx, number).await?;
+    if old.is_some_and(|old| old.state == to && old.content == form.content) {
+        return Ok(());
+    }
     let old = change_state(&mut tx, number, to, actor, "", state.clock.now_ms()).await?;
     if old.state != OrderState::Rejected {
         return Err(IllegalOrderState { from: old.state, to }.into());
     }
     form.may_replace(&old).map_err(OrderError::Content)?;
-    let order = Order { content: form.content, product_title: form.product_title, amount: form.amount, ..old };
+    let order =
+        Order { content: form.content, product_title: form.product_title, amount: form.amount, ..old };
     replace_content(&mut tx, &order).await?;
     tx.commit().await?;
     Ok(())
 }
 
 /// 支付成功: the payment is kept with the order, which goes to review (row S3.7: until then it stays 待支付).
+/// The same payment twice is one.
 ///
 /// # Errors
 /// [`OrderError::Content`] with every wrong field; else as [`change_state`].
@@ -177,12 +198,18 @@ pub async fn record_payment(
     actor: &Actor,
 ) -> Result<(), OrderError> {
     let mut tx = begin_write(&state.db).await?;
-    let mut order = change_state(&mut tx, number, OrderState::AwaitingReview, actor, "", state.clock.now_ms()).await?;
-    if order.state != OrderState::AwaitingPayment {
-        return Err(IllegalOrderState { from: order.state, to: OrderState::AwaitingReview }.into());
+    let to = OrderState::AwaitingReview;
+    let order = load_in(&mut tx, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let payment =
+        read_payment(payment, programme_of(state, &order)?, order.amount).map_err(OrderError::Content)?;
+    if order.content.payment.as_ref() == Some(&payment) {
+        return Ok(());
     }
-    let programme = programme_of(state, &order)?;
-    order.content.payment = Some(read_payment(payment, programme, order.amount).map_err(OrderError::Content)?);
+    if order.state != OrderState::AwaitingPayment {
+        return Err(IllegalOrderState { from: order.state, to }.into());
+    }
+    let mut order = change_state(&mut tx, number, to, actor, "", state.clock.now_ms()).await?;
+    order.content.payment = Some(payment);
     replace_content(&mut tx, &order).await?;
     tx.commit().await?;
     Ok(())
@@ -190,5 +217,8 @@ pub async fn record_payment(
 
 fn programme_of<'a>(state: &'a AppState, order: &Order) -> Result<&'a Programme, DbError> {
     let id = &order.content.programme;
-    state.programmes.get(id).ok_or_else(|| damaged(format!("an order of programme {id:?}, which has no file")))
+    state
+        .programmes
+        .get(id)
+        .ok_or_else(|| damaged(format!("an order of programme {id:?}, which has no file")))
 }

@@ -101,11 +101,21 @@ fn check_title(checks: &mut Checks<'_>, field: &str, text: &str) {
 
 fn check_products(checks: &mut Checks<'_>, file: &ProgrammeFile) {
     let count = file.products.len();
-    checks.require((1..=50).contains(&count), "products", format!("there are {count} products"), "write 1 to 50 sections [[products]]");
+    checks.require(
+        (1..=50).contains(&count),
+        "products",
+        format!("there are {count} products"),
+        "write 1 to 50 sections [[products]]",
+    );
     let mut ids = BTreeSet::new();
     for (index, product) in file.products.iter().enumerate() {
         let at = |field: &str| format!("products[{index}].{field}");
-        checks.require(is_id(&product.id), &at("id"), "it is not an id", "use 1 to 48 characters out of a-z, 0-9 and -");
+        checks.require(
+            is_id(&product.id),
+            &at("id"),
+            "it is not an id",
+            "use 1 to 48 characters out of a-z, 0-9 and -",
+        );
         let what = format!("another product has the id {:?} already", product.id);
         checks.require(ids.insert(product.id.clone()), &at("id"), what, "give each product its own id");
         check_title(checks, &at("title"), &product.title);
@@ -138,7 +148,12 @@ fn check_years(checks: &mut Checks<'_>, field: &str, years: &[u8]) {
     let ok = !years.is_empty()
         && distinct.len() == years.len()
         && years.iter().all(|year| (1..=YEARS_MAX).contains(year));
-    checks.require(ok, field, "these are not validities", "list each validity once, 1 to 10 years, such as [1, 2, 3]");
+    checks.require(
+        ok,
+        field,
+        "these are not validities",
+        "list each validity once, 1 to 10 years, such as [1, 2, 3]",
+    );
 }
 
 fn check_quantity(checks: &mut Checks<'_>, field: &str, product: &ProductFile) {
@@ -149,17 +164,37 @@ fn check_quantity(checks: &mut Checks<'_>, field: &str, product: &ProductFile) {
 
 fn check_price(checks: &mut Checks<'_>, field: &str, product: &ProductFile, payment: bool) {
     let price = product.price_fen_per_year;
-    checks.require(price <= PRICE_FEN_MAX, field, format!("{price} fen is more than 100000.00 yuan"), "prices are in fen: 300.00 yuan is 30000");
+    checks.require(
+        price <= PRICE_FEN_MAX,
+        field,
+        format!("{price} fen is more than 100000.00 yuan"),
+        "prices are in fen: 300.00 yuan is 30000",
+    );
     if payment {
-        checks.require(price > 0, field, "the programme has a payment step and this product no price", "give the price in fen or delete [payment]");
+        checks.require(
+            price > 0,
+            field,
+            "the programme has a payment step and this product no price",
+            "give the price in fen or delete [payment]",
+        );
     } else {
-        checks.require(price == 0, field, "the programme has no payment step and this product a price", "write [payment] or delete the price");
+        checks.require(
+            price == 0,
+            field,
+            "the programme has no payment step and this product a price",
+            "write [payment] or delete the price",
+        );
     }
 }
 
 fn check_choices(checks: &mut Checks<'_>, file: &ProgrammeFile) {
     let mut some = |len: Option<usize>, field: &str| {
-        checks.require(len != Some(0), field, "the list is empty", "name at least one; the first is the default");
+        checks.require(
+            len != Some(0),
+            field,
+            "the list is empty",
+            "name at least one; the first is the default",
+        );
     };
     some(file.payment.as_ref().map(|payment| payment.methods.len()), "payment.methods");
     some(file.invoice.as_ref().map(|invoice| invoice.kinds.len()), "invoice.kinds");
@@ -175,20 +210,40 @@ fn check_key(checks: &mut Checks<'_>, file: &ProgrammeFile) {
     for (index, profile) in file.key.profiles.iter().enumerate() {
         let ok = profile.split_once('/').is_some_and(|(vendor, model)| is_id(vendor) && is_id(model));
         let field = format!("key.profiles[{index}]");
-        checks.require(ok, &field, "it is no profile", "write vendor/model as in firmware-profiles/, without .toml");
+        checks.require(
+            ok,
+            &field,
+            "it is no profile",
+            "write vendor/model as in firmware-profiles/, without .toml",
+        );
     }
 }
 
-fn check_template(checks: &mut Checks<'_>, file: &TemplateFile, kind: CertificateKind, legal: bool) -> Template {
+fn check_template(
+    checks: &mut Checks<'_>,
+    file: &TemplateFile,
+    kind: CertificateKind,
+    legal: bool,
+) -> Template {
     let section = format!("certificate.{}", kind_word(kind));
     let commons = file.dn.iter().filter(|attribute| attribute.attribute == "CN").count();
-    checks.require(commons == 1, &format!("{section}.dn"), format!("it has {commons} CN"), "a subject has exactly one CN");
+    checks.require(
+        commons == 1,
+        &format!("{section}.dn"),
+        format!("it has {commons} CN"),
+        "a subject has exactly one CN",
+    );
     let mut template = Template { dn: Vec::new(), extensions: Vec::new() };
     for (index, attribute) in file.dn.iter().enumerate() {
         let field = format!("{section}.dn[{index}]");
         let known = ATTRIBUTES.contains(&attribute.attribute.as_str());
         let what = format!("{:?} is no attribute this CA writes", attribute.attribute);
-        checks.require(known, &format!("{field}.attribute"), what, format!("use one of {}", ATTRIBUTES.join(", ")));
+        checks.require(
+            known,
+            &format!("{field}.attribute"),
+            what,
+            format!("use one of {}", ATTRIBUTES.join(", ")),
+        );
         if let Some(text) = check_text(checks, &format!("{field}.value"), &attribute.value, kind, legal) {
             template.dn.push((attribute.attribute.clone(), text));
         }
@@ -197,7 +252,8 @@ fn check_template(checks: &mut Checks<'_>, file: &TemplateFile, kind: Certificat
     for (index, extension) in file.extensions.iter().enumerate() {
         let field = format!("{section}.extensions[{index}]");
         let ok = is_private_oid(&extension.oid) && oids.insert(extension.oid.as_str());
-        let what = format!("{:?} is no OID, stands here twice, or is one the CA writes itself", extension.oid);
+        let what =
+            format!("{:?} is no OID, stands here twice, or is one the CA writes itself", extension.oid);
         checks.require(ok, &format!("{field}.oid"), what, "write dotted numbers such as 1.2.156.10260.4.1.4");
         if let Some(text) = check_text(checks, &format!("{field}.value"), &extension.value, kind, legal) {
             template.extensions.push((extension.oid.clone(), text, extension.encoding));
@@ -213,10 +269,20 @@ fn is_private_oid(oid: &str) -> bool {
         let plain = *arc == "0" || !arc.starts_with('0');
         (1..=10).contains(&arc.len()) && plain && arc.parse::<u32>().is_ok()
     };
-    arcs.len() >= 4 && arcs.len() <= 20 && arcs.iter().all(number) && matches!(arcs[0], "1" | "2") && !oid.starts_with("2.5.29.")
+    arcs.len() >= 4
+        && arcs.len() <= 20
+        && arcs.iter().all(number)
+        && matches!(arcs[0], "1" | "2")
+        && !oid.starts_with("2.5.29.")
 }
 
-fn check_text(checks: &mut Checks<'_>, field: &str, value: &str, kind: CertificateKind, legal: bool) -> Option<Text> {
+fn check_text(
+    checks: &mut Checks<'_>,
+    field: &str,
+    value: &str,
+    kind: CertificateKind,
+    legal: bool,
+) -> Option<Text> {
     match Text::parse(value) {
         Ok(text) => {
             let given = text.fields().all(|field| field.is_given(kind, legal));

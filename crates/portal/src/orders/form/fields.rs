@@ -105,7 +105,12 @@ impl<'a> Fields<'a> {
     }
 
     /// One word of a list, by its code.
-    pub(super) fn word<T: Copy>(&self, name: &'static str, allowed: &[T], code: fn(T) -> &'static str) -> Option<T> {
+    pub(super) fn word<T: Copy>(
+        &self,
+        name: &'static str,
+        allowed: &[T],
+        code: fn(T) -> &'static str,
+    ) -> Option<T> {
         let text = self.text(name, 64)?;
         self.pick(name, &text, allowed, code)
     }
@@ -168,12 +173,16 @@ impl<'a> Fields<'a> {
         let known = self.known.borrow();
         for name in self.map.keys().filter(|name| !known.contains(&name.as_str())) {
             let shown: String = name.chars().take(64).collect();
-            self.error(&shown, "没有这个字段，请删除或更正名称 (there is no such field: delete it or correct its name)");
+            self.error(
+                &shown,
+                "没有这个字段，请删除或更正名称 (there is no such field: delete it or correct its name)",
+            );
         }
     }
 }
 
 /// Control characters, direction marks and zero-width characters: a name with them is not the name it looks like.
 fn is_invisible(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

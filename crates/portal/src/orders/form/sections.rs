@@ -121,7 +121,9 @@ fn checked(
 fn is_mail(mail: &str) -> bool {
     let Some((local, domain)) = mail.rsplit_once('@') else { return false };
     let label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !label.starts_with('-')
+        !label.is_empty()
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
     };
     let local_ok = (1..=64).contains(&local.len())
         && local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b));
@@ -179,7 +181,8 @@ fn invoice(fields: &Fields<'_>, programme: &Programme, unit: Option<&Unit>) -> O
 /// The payment, if there was one; the outer `None` = there was a mistake.
 fn payment(fields: &Fields<'_>, programme: &Programme, amount: Option<Fen>) -> Option<Option<Payment>> {
     if programme.payment_methods.is_empty() {
-        fields.refuse("payment", "本项目没有支付步骤，请删除 (this programme has no payment step: delete it)");
+        fields
+            .refuse("payment", "本项目没有支付步骤，请删除 (this programme has no payment step: delete it)");
         return Some(None);
     }
     match fields.optional_section("payment") {
@@ -193,7 +196,8 @@ pub(super) fn payment_section(fields: &Fields<'_>, programme: &Programme, amount
     let method = fields.word("method", &programme.payment_methods, PaymentMethod::code);
     let paid = fields.number("paid_fen").map(Fen);
     if let Some(paid) = paid.filter(|paid| *paid != amount) {
-        fields.error("paid_fen", format!("已付 {paid} 元，应付 {amount} 元 (paid {paid}, due {amount} yuan)"));
+        fields
+            .error("paid_fen", format!("已付 {paid} 元，应付 {amount} 元 (paid {paid}, due {amount} yuan)"));
     }
     let reference = fields.text("reference", 64);
     fields.refuse_unknown(true);

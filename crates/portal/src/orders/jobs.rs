@@ -1,0 +1,54 @@
+//! An order's jobs, for reading. The station side works on them.
+
+use model::{JobId, KeyId, OrderNumber, StationId};
+use serde::Serialize;
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use super::store::OrderError;
+use crate::db::{Db, damaged};
+
+/// One key to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JobRow {
+    /// The job.
+    pub job: JobId,
+    /// `waiting`, `leased` or `done`.
+    pub state: String,
+    /// Who holds or held it.
+    pub station: Option<StationId>,
+    /// The key bound to it.
+    pub key: Option<KeyId>,
+    /// How it ended, in the words of `model::Outcome`.
+    pub outcome: Option<String>,
+    /// How often it was tried.
+    pub attempts: i64,
+}
+
+/// An order's jobs, first to last; none before approval.
+///
+/// # Errors
+/// The database's.
+pub async fn jobs(db: &Db, number: &OrderNumber) -> Result<Vec<JobRow>, OrderError> {
+    let rows = sqlx::query(
+        "select job, state, station, key_id, outcome, attempts from jobs where order_number = $1 order by idx",
+    )
+    .bind(number.as_str())
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(job_row).collect()
+}
+
+fn job_row(row: &SqliteRow) -> Result<JobRow, OrderError> {
+    let job: String = row.try_get("job")?;
+    let bad = |what: &str| damaged(format!("the {what} of job {job}"));
+    let station: Option<String> = row.try_get("station")?;
+    let key: Option<String> = row.try_get("key_id")?;
+    Ok(JobRow {
+        state: row.try_get("state")?,
+        station: station.map(|name| name.parse()).transpose().map_err(|_| bad("station"))?,
+        key: key.map(|key| key.parse()).transpose().map_err(|_| bad("key"))?,
+        outcome: row.try_get("outcome")?,
+        attempts: row.try_get("attempts")?,
+        job: job.parse().map_err(|_| bad("name"))?,
+    })
+}

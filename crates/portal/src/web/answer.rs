@@ -1,0 +1,123 @@
+//! Errors as the API tells them: a status, and `{"errors":[{"field","message"}]}`.
+
+use axum::{
+    Json,
+    extract::rejection::JsonRejection,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::{
+    operators::OperatorError,
+    orders::{FieldError, OrderError},
+};
+
+/// Why a request was not done.
+pub(super) enum ApiError {
+    /// No session, or one that ended.
+    LoggedOut,
+    /// The body is not JSON, or too large.
+    Body(JsonRejection),
+    /// A parameter is wrong.
+    Parameter(&'static str, String),
+    /// About an order.
+    Order(OrderError),
+    /// About a log-in.
+    Operator(OperatorError),
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(error: JsonRejection) -> Self {
+        Self::Body(error)
+    }
+}
+
+impl From<OrderError> for ApiError {
+    fn from(error: OrderError) -> Self {
+        Self::Order(error)
+    }
+}
+
+impl From<OperatorError> for ApiError {
+    fn from(error: OperatorError) -> Self {
+        Self::Operator(error)
+    }
+}
+
+/// What an order's error is in HTTP.
+pub(super) fn order_status(error: &OrderError) -> StatusCode {
+    match error {
+        OrderError::Unknown(_) => StatusCode::NOT_FOUND,
+        OrderError::Illegal(_) | OrderError::Raced => StatusCode::CONFLICT,
+        OrderError::Content(_) | OrderError::Reason => StatusCode::UNPROCESSABLE_ENTITY,
+        OrderError::NoNumber => StatusCode::SERVICE_UNAVAILABLE,
+        OrderError::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Our own trouble is logged whole, with its causes, and told without them.
+pub(super) fn log_trouble(error: &(dyn std::error::Error + 'static)) {
+    let mut causes = String::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        causes.push_str(": ");
+        causes.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    tracing::error!("{error}{causes}");
+}
+
+fn one(field: &str, message: String) -> Vec<FieldError> {
+    vec![FieldError { field: field.to_owned(), message }]
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut retry_after = None;
+        let (status, errors) = match self {
+            Self::LoggedOut => {
+                (StatusCode::UNAUTHORIZED, one("", "请先登录 (log in first: POST /api/login)".to_owned()))
+            }
+            Self::Body(error) => (error.status(), one("", error.body_text())),
+            Self::Parameter(name, message) => (StatusCode::BAD_REQUEST, one(name, message)),
+            Self::Order(error) => {
+                let status = order_status(&error);
+                if status.is_server_error() {
+                    log_trouble(&error);
+                }
+                match error {
+                    OrderError::Content(errors) => (status, errors),
+                    OrderError::Reason => (status, one("reason", error.to_string())),
+                    other => (status, one("", other.to_string())),
+                }
+            }
+            Self::Operator(error) => {
+                if let OperatorError::Throttled(seconds) = error {
+                    retry_after = Some(seconds);
+                }
+                (operator_status(&error), one("", error.to_string()))
+            }
+        };
+        let mut response = (status, Json(json!({ "errors": errors }))).into_response();
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// What a log-in's error is in HTTP; our own trouble is logged.
+pub(super) fn operator_status(error: &OperatorError) -> StatusCode {
+    match error {
+        OperatorError::Credentials => StatusCode::UNAUTHORIZED,
+        OperatorError::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
+        OperatorError::Name | OperatorError::Password | OperatorError::Exists(_) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        OperatorError::Hash(_) | OperatorError::Db(_) => {
+            log_trouble(error);
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    }
+}

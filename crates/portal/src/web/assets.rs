@@ -1,0 +1,15 @@
+//! One style sheet and one script, in the binary.
+
+use axum::http::header;
+
+const CACHE: &str = "no-cache";
+
+pub(super) async fn style() -> ([(header::HeaderName, &'static str); 2], &'static str) {
+    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, CACHE)];
+    (headers, include_str!("../../assets/style.css"))
+}
+
+pub(super) async fn script() -> ([(header::HeaderName, &'static str); 2], &'static str) {
+    let headers = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, CACHE)];
+    (headers, include_str!("../../assets/page.js"))
+}

@@ -1,0 +1,156 @@
+//! Chinese, or English for those who ask (`?lang=en`, remembered by a cookie).
+
+use std::convert::Infallible;
+
+use axum::{
+    extract::{FromRequestParts, Request},
+    http::{HeaderValue, header, request::Parts},
+    middleware::Next,
+    response::Response,
+};
+use model::{OrderState, Outcome};
+use wire::SlotPhase;
+
+use super::session::cookie;
+use crate::orders::JobRow;
+
+/// The language of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lang {
+    Zh,
+    En,
+}
+
+impl Lang {
+    fn from_code(code: &str) -> Option<Self> {
+        match code {
+            "zh" => Some(Self::Zh),
+            "en" => Some(Self::En),
+            _ => None,
+        }
+    }
+
+    /// For the page's `lang` attribute.
+    pub(super) fn tag(self) -> &'static str {
+        match self {
+            Self::Zh => "zh-CN",
+            Self::En => "en",
+        }
+    }
+
+    /// The text in this language.
+    pub(super) fn t<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
+        match self {
+            Self::Zh => zh,
+            Self::En => en,
+        }
+    }
+
+    /// An order's state.
+    pub(super) fn state(self, state: &OrderState) -> &'static str {
+        match self {
+            Self::Zh => state.zh(),
+            Self::En => state_en(*state),
+        }
+    }
+
+    /// How a job stands: its outcome, once it has one.
+    pub(super) fn job(self, job: &JobRow) -> &str {
+        let outcome = job.outcome.as_deref().and_then(outcome_from_code);
+        match (outcome, job.state.as_str()) {
+            (Some(outcome), _) => self.t(outcome.zh(), outcome_en(outcome)),
+            (None, "waiting") => self.t("待开工", "waiting"),
+            (None, "leased") => self.t("已领取", "leased"),
+            (None, "stuck") => self.t("待处理", "stuck"),
+            (None, _) => self.t("已结束", "done"),
+        }
+    }
+
+    /// A slot's phase.
+    pub(super) fn phase(self, phase: SlotPhase) -> &'static str {
+        match self {
+            Self::Zh => phase.zh(),
+            Self::En => phase_en(phase),
+        }
+    }
+}
+
+fn state_en(state: OrderState) -> &'static str {
+    match state {
+        OrderState::Draft => "Draft",
+        OrderState::AwaitingPayment => "To be paid",
+        OrderState::AwaitingReview => "To review",
+        OrderState::Rejected => "Rejected",
+        OrderState::AwaitingProduction => "To make",
+        OrderState::AwaitingRenewal => "To renew",
+        OrderState::AwaitingRecovery => "To recover",
+        OrderState::AwaitingDelivery => "To deliver",
+        OrderState::Completed => "Completed",
+        OrderState::Refunded => "Refunded",
+        OrderState::AwaitingDownload => "To download",
+        OrderState::AwaitingUnlock => "To unlock",
+    }
+}
+
+/// The outcomes as the jobs table and the wire spell them.
+fn outcome_from_code(code: &str) -> Option<Outcome> {
+    match code {
+        "pass" => Some(Outcome::Pass),
+        "fail" => Some(Outcome::Fail),
+        "error" => Some(Outcome::Error),
+        "timeout" => Some(Outcome::Timeout),
+        "aborted" => Some(Outcome::Aborted),
+        _ => None,
+    }
+}
+
+fn outcome_en(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Fail => "fail",
+        Outcome::Error => "error",
+        Outcome::Timeout => "timeout",
+        Outcome::Aborted => "aborted",
+    }
+}
+
+fn phase_en(phase: SlotPhase) -> &'static str {
+    match phase {
+        SlotPhase::Empty => "Empty",
+        SlotPhase::Waiting => "Waiting",
+        SlotPhase::Working => "Working",
+        SlotPhase::Passed => "Passed",
+        SlotPhase::Failed => "Failed",
+        SlotPhase::Refused => "Refused",
+        SlotPhase::Interrupted => "Interrupted",
+        SlotPhase::Offline => "Offline",
+    }
+}
+
+fn asked(query: Option<&str>) -> Option<Lang> {
+    let mut pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == "lang").and_then(|(_, code)| Lang::from_code(code))
+}
+
+impl<S: Sync> FromRequestParts<S> for Lang {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let remembered = || cookie(&parts.headers, "lang").and_then(Self::from_code);
+        Ok(asked(parts.uri.query()).or_else(remembered).unwrap_or(Self::Zh))
+    }
+}
+
+/// Keeps the language that was asked for.
+pub(super) async fn remember(request: Request, next: Next) -> Response {
+    let asked = asked(request.uri().query());
+    let mut response = next.run(request).await;
+    if let Some(lang) = asked {
+        let cookie = match lang {
+            Lang::Zh => "lang=zh; Path=/; SameSite=Strict; Max-Age=31536000",
+            Lang::En => "lang=en; Path=/; SameSite=Strict; Max-Age=31536000",
+        };
+        response.headers_mut().append(header::SET_COOKIE, HeaderValue::from_static(cookie));
+    }
+    response
+}

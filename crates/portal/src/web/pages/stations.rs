@@ -1,0 +1,90 @@
+//! The stations page: every slot of every station. The board alone is also what the live stream sends.
+
+use askama::Template;
+use axum::{extract::State, http::StatusCode, response::Response};
+use wire::{SlotPhase, SlotStatus, Status};
+
+use super::{Frame, page};
+use crate::{
+    app::AppState,
+    web::{lang::Lang, session::Operator},
+};
+
+/// All stations and their slots, as HTML.
+#[derive(Template)]
+#[template(path = "board.html")]
+pub(in crate::web) struct Board {
+    lang: Lang,
+    stations: Vec<(String, Status)>,
+}
+
+impl Board {
+    /// The board as it stands.
+    pub(in crate::web) fn new(state: &AppState, lang: Lang) -> Self {
+        let board = state.stations.borrow();
+        Self {
+            lang,
+            stations: board.iter().map(|(name, status)| (name.to_string(), status.clone())).collect(),
+        }
+    }
+
+    /// A slot of a station that is gone is shown as offline: what it last said is no longer so.
+    fn phase(&self, status: &Status, slot: &SlotStatus) -> SlotPhase {
+        if status.online { slot.phase } else { SlotPhase::Offline }
+    }
+
+    fn word(&self, status: &Status, slot: &SlotStatus) -> &'static str {
+        self.lang.phase(self.phase(status, slot))
+    }
+
+    fn style(&self, status: &Status, slot: &SlotStatus) -> &'static str {
+        match self.phase(status, slot) {
+            SlotPhase::Empty => "empty",
+            SlotPhase::Waiting => "waiting",
+            SlotPhase::Working => "working",
+            SlotPhase::Passed => "passed",
+            SlotPhase::Failed => "failed",
+            SlotPhase::Refused => "refused",
+            SlotPhase::Interrupted => "interrupted",
+            SlotPhase::Offline => "offline",
+        }
+    }
+
+    /// A sign beside the colour, for those who do not tell the colours apart.
+    fn sign(&self, status: &Status, slot: &SlotStatus) -> &'static str {
+        match self.phase(status, slot) {
+            SlotPhase::Empty => "○",
+            SlotPhase::Waiting => "…",
+            SlotPhase::Working => "▶",
+            SlotPhase::Passed => "✓",
+            SlotPhase::Failed => "✕",
+            SlotPhase::Refused => "⊘",
+            SlotPhase::Interrupted => "!",
+            SlotPhase::Offline => "–",
+        }
+    }
+
+    fn is_working(&self, status: &Status, slot: &SlotStatus) -> bool {
+        self.phase(status, slot) == SlotPhase::Working
+    }
+
+    fn working(&self, status: &Status) -> usize {
+        status.slots.iter().filter(|slot| self.is_working(status, slot)).count()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "stations.html")]
+struct StationsPage {
+    frame: Frame,
+    board: Board,
+}
+
+pub(in crate::web) async fn stations(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+) -> Response {
+    let frame = Frame::new(lang, &operator.name, "stations");
+    page(StatusCode::OK, &StationsPage { frame, board: Board::new(&state, lang) })
+}

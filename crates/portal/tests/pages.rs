@@ -1,0 +1,149 @@
+//! The operators' pages and the live stream over a real listener.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bench;
+
+use std::io::{BufRead as _, BufReader};
+
+use bench::{Bench, OPERATOR, PASSWORD, free_order, legal_order, paid_order};
+use serde_json::json;
+use wire::{SlotPhase, SlotStatus, Status};
+
+#[test]
+fn an_operator_logs_in_reviews_and_logs_out_by_the_pages() {
+    let bench = Bench::new();
+    let (status, page) = bench.post_form("", "/login", &[("name", OPERATOR), ("password", "wrong")]);
+    assert_eq!(status, 401);
+    assert!(page.contains("用户名或密码不正确") && page.contains(&format!("value=\"{OPERATOR}\"")), "{page}");
+    let (status, _) = bench.post_form("", "/login", &[("name", OPERATOR), ("password", PASSWORD)]);
+    assert_eq!(status, 303);
+
+    let cookie = bench.log_in();
+    let number = bench.place(&cookie, &paid_order(2));
+    let (_, page) = bench.get(&cookie, &format!("/orders/{number}"));
+    for text in ["审核通过", "示例客车零部件有限公司", "600.00", "福建省 厦门市 集美区", "待审核"]
+    {
+        assert!(page.contains(text), "{text} is on {page}");
+    }
+    let (status, page) = bench.post_form(&cookie, &format!("/orders/{number}/reject"), &[("reason", "")]);
+    assert!(status == 422 && page.contains("请写明拒绝原因"), "{page}");
+    assert_eq!(bench.post_form(&cookie, &format!("/orders/{number}/approve"), &[]).0, 303);
+    let (_, page) = bench.get(&cookie, &format!("/orders/{number}"));
+    assert!(
+        page.contains("待制证") && !page.contains("id=\"approve\""),
+        "an approved order offers no review"
+    );
+    let (status, page) = bench.post_form(&cookie, &format!("/orders/{number}/reject"), &[("reason", "晚了")]);
+    assert!(status == 409 && page.contains("不能变为审核拒绝"), "{page}");
+    assert_eq!(bench.post_form(&cookie, "/logout", &[]).0, 303);
+    assert_eq!(bench.get(&cookie, "/orders").0, 303);
+}
+
+#[test]
+fn s3_12_the_list_has_every_state_as_a_tab_with_its_count_and_searches_by_time() {
+    let (bench, cookie) = Bench::logged_in();
+    bench.place(&cookie, &free_order());
+    bench.place(&cookie, &paid_order(3));
+    let (_, page) = bench.get(&cookie, "/orders");
+    for state in model::OrderState::ALL {
+        let count = if state == model::OrderState::AwaitingReview { 2 } else { 0 };
+        assert!(page.contains(&format!("{} <b>{count}</b>", state.zh())), "{} {count}", state.zh());
+    }
+    let rows = |path: &str| bench.get(&cookie, path).1.matches("<a class=\"number\"").count();
+    assert_eq!(rows("/orders?from=2026-11-22&to=2026-11-22"), 2);
+    assert_eq!(rows("/orders?from=2026-11-23"), 0);
+    assert_eq!(rows("/orders?to=2026-11-21"), 0);
+    assert_eq!(rows("/orders?state=rejected"), 0);
+    assert!(bench.get(&cookie, "/orders?from=2026-02-30").1.contains("已忽略"));
+    assert!(bench.get(&cookie, "/orders?lang=en").1.contains("To review <b>2</b>"));
+}
+
+#[test]
+fn what_a_customer_writes_is_text_and_never_markup() {
+    let (bench, cookie) = Bench::logged_in();
+    let mut order = free_order();
+    order["unit"]["name"] = json!("<script>alert(1)</script>");
+    let number = bench.place(&cookie, &order);
+    for path in ["/orders".to_owned(), format!("/orders/{number}"), "/orders?q=%22%3E%3Cscript%3E".to_owned()]
+    {
+        let (_, page) = bench.get(&cookie, &path);
+        assert!(!page.contains("<script>") && !page.contains("\"><script"), "{path}: {page}");
+    }
+}
+
+#[test]
+fn lists_show_nobody_s_name_number_or_address() {
+    let (bench, cookie) = Bench::logged_in();
+    let order = legal_order("personal-first", 1, 1);
+    bench.place(&cookie, &order);
+    let (_, page) = bench.get(&cookie, "/orders");
+    let list = bench.get(&cookie, "/api/orders").1;
+    for pointer in
+        ["/handler/name", "/handler/mobile", "/handler/id_number", "/handler/mail", "/receiver/address"]
+    {
+        let value = order.pointer(pointer).unwrap().as_str().unwrap();
+        assert!(!page.contains(value) && !list.contains(value), "{pointer}");
+    }
+    assert!(!page.contains("阿依古丽") && !list.contains("阿依古丽"), "the holder of a personal certificate");
+}
+
+fn slot(name: &str, phase: SlotPhase, percent: u8) -> SlotStatus {
+    SlotStatus {
+        slot: name.parse().unwrap(),
+        phase,
+        key_serial: Some("V0000001".to_owned()),
+        job: Some("SAAS120261122093000000001-1".parse().unwrap()),
+        holder: Some("示例公司".to_owned()),
+        step: Some("写入签名证书".to_owned()),
+        percent,
+        message: "请勿拔出".to_owned(),
+    }
+}
+
+fn status(online: bool, slots: Vec<SlotStatus>) -> Status {
+    Status { online, version: "0.1.0".to_owned(), slots, outbox: 2, waiting_jobs: 5 }
+}
+
+#[test]
+fn the_stations_page_shows_every_slot_and_a_lost_station_as_offline() {
+    let (bench, cookie) = Bench::logged_in();
+    assert!(bench.get(&cookie, "/stations").1.contains("还没有制证站"));
+    bench.state.stations.send_modify(|board| {
+        let slots = vec![slot("A1", SlotPhase::Working, 40), slot("A2", SlotPhase::Refused, 0)];
+        board.insert("bench-1".parse().unwrap(), status(true, slots));
+        board.insert("bench-2".parse().unwrap(), status(false, vec![slot("B1", SlotPhase::Working, 40)]));
+    });
+    let (_, page) = bench.get(&cookie, "/stations");
+    for text in ["A1", "制证中", "value=\"40\"", "写入签名证书", "V0000001", "请勿拔出", "A2", "拒绝"]
+    {
+        assert!(page.contains(text), "{text} is on {page}");
+    }
+    assert!(page.contains("slot offline") && page.matches("slot working").count() == 1, "{page}");
+    let stations = bench.get_json(&cookie, "/api/stations");
+    assert_eq!(stations["stations"][0]["status"]["slots"][1]["phase"], "refused");
+}
+
+#[test]
+fn the_live_stream_sends_the_board_at_once_and_after_each_change() {
+    let (bench, cookie) = Bench::logged_in();
+    let answer =
+        bench.agent().get(format!("{}/stations/live", bench.url)).header("cookie", &cookie).call().unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let mut lines = BufReader::new(answer.into_body().into_reader()).lines();
+    let mut event = || -> String {
+        lines
+            .by_ref()
+            .map(Result::unwrap)
+            .skip_while(|line| line != "event: board")
+            .take_while(|line| !line.is_empty())
+            .collect()
+    };
+    assert!(event().contains("还没有制证站"));
+    for percent in [10, 90] {
+        bench.state.stations.send_modify(|board| {
+            let slots = vec![slot("A1", SlotPhase::Working, percent)];
+            board.insert("bench-1".parse().unwrap(), status(true, slots));
+        });
+        assert!(event().contains(&format!("value=\"{percent}\"")));
+    }
+}
