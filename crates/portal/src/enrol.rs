@@ -34,7 +34,10 @@ const REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// # Errors
 /// The name `portal` (the broker knows the portal itself by it), or the database's.
 pub async fn add_station(config: &Config, name: &StationId) -> anyhow::Result<String> {
-    anyhow::ensure!(name.as_str() != "portal", "the name portal is the portal's own at the broker: choose another");
+    anyhow::ensure!(
+        name.as_str() != "portal",
+        "the name portal is the portal's own at the broker: choose another"
+    );
     let db = db::open(&config.database_file()).await?;
     new_code(&db, name, Clock::system().now_ms()).await
 }
@@ -54,11 +57,13 @@ async fn new_code(db: &Db, name: &StationId, now: i64) -> anyhow::Result<String>
     let text = std::str::from_utf8(secret.expose()).context("a code that is no text")?;
     let code = [&text[..5], &text[5..10], &text[10..15], &text[15..]].join("-");
     let mut tx = begin_write(db).await?;
-    sqlx::query::<Sqlite>("delete from enrolments where expires_ms < $1 or (station = $2 and request_hash is null)")
-        .bind(now)
-        .bind(name.as_str())
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query::<Sqlite>(
+        "delete from enrolments where expires_ms < $1 or (station = $2 and request_hash is null)",
+    )
+    .bind(now)
+    .bind(name.as_str())
+    .execute(&mut *tx)
+    .await?;
     sqlx::query::<Sqlite>(
         "insert into enrolments (code_hash, station, created_ms, expires_ms) values ($1, $2, $3, $4)",
     )
@@ -110,10 +115,14 @@ pub struct EnrolReply {
 #[non_exhaustive]
 pub enum EnrolError {
     /// No such code, or not any more.
-    #[error("注册码不正确或已过期 (the code is wrong or has expired: make a new one with `portal station add NAME`)")]
+    #[error(
+        "注册码不正确或已过期 (the code is wrong or has expired: make a new one with `portal station add NAME`)"
+    )]
     Code,
     /// The code was redeemed by other keys.
-    #[error("注册码已被使用 (the code was used with other keys; if that was not you, disable the station at once)")]
+    #[error(
+        "注册码已被使用 (the code was used with other keys; if that was not you, disable the station at once)"
+    )]
     Used,
     /// Too many wrong codes.
     #[error("尝试次数过多，请 {0} 秒后再试 (too many wrong codes: wait {0} seconds)")]
@@ -161,12 +170,17 @@ impl Enrolment {
         let now = self.state.clock.now_ms();
         // By address alone: a stranger's wrong codes must not keep the right one out.
         let who = format!("enrol {address}");
-        self.state.throttle.may_try(&who, address, now).map_err(|brake| EnrolError::Throttled(brake.seconds))?;
+        self.state
+            .throttle
+            .may_try(&who, address, now)
+            .map_err(|brake| EnrolError::Throttled(brake.seconds))?;
         let tls = StationRequest::parse(&request.tls_request_pem).map_err(|error| {
             EnrolError::Request(format!("tls_request_pem 无法使用 (tls_request_pem cannot be used: {error})"))
         })?;
         let sealing_key = stations::public_key(&request.sm2_public_key_hex).ok_or_else(|| {
-            EnrolError::Request("sm2_public_key_hex 应为 128 位十六进制 (it is X and Y of an SM2 key, 128 hex digits)".into())
+            EnrolError::Request(
+                "sm2_public_key_hex 应为 128 位十六进制 (it is X and Y of an SM2 key, 128 hex digits)".into(),
+            )
         })?;
         let request_hash =
             hex::encode(gm::sm3(&[sealing_key.xy().as_slice(), tls.public_key().as_slice()].concat()));
@@ -256,7 +270,8 @@ async fn answer(
         Ok(request) => request,
         Err(rejection) => return (rejection.status(), rejection.body_text()).into_response(),
     };
-    let address = address.map_or_else(String::new, |Extension(ConnectInfo(address))| address.ip().to_string());
+    let address =
+        address.map_or_else(String::new, |Extension(ConnectInfo(address))| address.ip().to_string());
     match enrolment.enrol(&request, &address).await {
         Ok(reply) => Json(reply).into_response(),
         Err(error) => refusal(&error),

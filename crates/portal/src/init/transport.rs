@@ -102,7 +102,12 @@ impl TransportCa {
     }
 
     /// A station's certificate, PEM. The common name is the one given here, never the request's.
-    pub fn station(&self, request: StationRequest, name: &StationId, now: Timestamp) -> anyhow::Result<String> {
+    pub fn station(
+        &self,
+        request: StationRequest,
+        name: &StationId,
+        now: Timestamp,
+    ) -> anyhow::Result<String> {
         let mut params = CertificateParams::default();
         end_entity(&mut params, name.as_str(), ExtendedKeyUsagePurpose::ClientAuth, now)?;
         let request = CertificateSigningRequestParams { params, public_key: request.0.public_key };
