@@ -18,7 +18,8 @@ pub enum Effect {
     Garbage,
     /// The command is carried out; one byte is answered.
     Short,
-    /// The command is carried out; nothing is answered.
+    /// The command is carried out; the answer has no bytes. Through vpcd, whose driver hangs on such a frame, the line
+    /// breaks and comes back instead: PC/SC shows both as an empty answer.
     Empty,
     /// The command takes this much longer.
     Slow(Duration),

@@ -173,7 +173,8 @@ impl Line {
         while !self.pulled() {
             let Some(frame) = frames.next()? else { return Ok(()) };
             match *frame {
-                [] | [POWER_OFF | POWER_ON | RESET] => self.reader.reset(),
+                [] => {}
+                [POWER_OFF | POWER_ON | RESET] => self.reader.reset(),
                 [ATR] => {
                     let Some(key) = self.reader.key() else { return Ok(()) };
                     frames.send(&key.with(|key| key.atr().to_vec()))?;
@@ -182,6 +183,11 @@ impl Line {
                 _ => {
                     self.commands.fetch_add(1, Ordering::Relaxed);
                     let Some(answer) = self.reader.exchange(self.insertion, &frame) else { return Ok(()) };
+                    if answer.is_empty() {
+                        // The driver hangs on a frame without a body. A line that breaks is what reaches the host
+                        // as an empty answer; the key comes back at once, without its session.
+                        return Ok(());
+                    }
                     frames.send(&answer)?;
                 }
             }

@@ -6,6 +6,7 @@ mod support;
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use model::Secret;
+use proptest::prelude::*;
 use support::{blank, factory_key, open, virtual_profile};
 use ukey::{apdu::Command, crypto, ins};
 use ukey_sim::{Answer, Faults, Options, SimError, Summary, VirtualKey};
@@ -113,4 +114,33 @@ fn the_left_over_of_a_killed_process_is_no_part_of_the_key() {
     let wrong = Command::new(ins::DEV_AUTH, 0, 0).with_data(vec![0; 16]);
     assert_eq!(reply(&mut key, &wrong)[0], 0x63);
     assert_eq!(Summary::read(&path).unwrap().device_tries.0, 9);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_damage_to_the_file_panics_a_key(
+        at in any::<prop::sample::Index>(),
+        bytes in prop::collection::vec(any::<u8>(), 0..40),
+        cut in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = blank(folder.path(), &virtual_profile(), "V0000001");
+        let mut text = fs::read(&path).unwrap();
+        let at = at.index(text.len());
+        let end = if cut { text.len() } else { (at + bytes.len()).min(text.len()) };
+        text.splice(at..end, bytes);
+        fs::write(&path, text).unwrap();
+        // A damaged flash is refused, or holds other values: either way commands are answered.
+        if let Ok(mut key) = VirtualKey::open(&path, Options::default()) {
+            for command in [
+                Command::new(ins::GET_DEV_INFO, 0, 0).expecting(0),
+                Command::new(ins::GEN_RANDOM, 0, 0).expecting(16),
+                Command::new(ins::DEV_AUTH, 0, 0).with_data(vec![0; 16]),
+            ] {
+                prop_assert!(reply(&mut key, &command).len() >= 2);
+            }
+        }
+    }
 }

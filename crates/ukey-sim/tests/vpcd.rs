@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use proptest::prelude::*;
 use support::{Ca, blank, issue, open, virtual_profile};
 use ukey::{CardTransport, TransportError, apdu::Command, ins};
 use ukey_sim::{Effect, Faults, Latency, SharedKey, vpcd};
@@ -26,7 +27,16 @@ impl Driver {
     }
 
     fn accept(&self) -> Slot {
-        let stream = self.0.accept().unwrap().0;
+        self.0.set_nonblocking(true).unwrap();
+        let end = Instant::now() + Duration::from_secs(30);
+        let stream = loop {
+            match self.0.accept() {
+                Ok((stream, _)) => break stream,
+                Err(error) => assert!(Instant::now() < end, "no key connects: {error}"),
+            }
+            thread::sleep(Duration::from_millis(1));
+        };
+        stream.set_nonblocking(false).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         Slot(stream)
     }
@@ -168,8 +178,29 @@ fn spoilt_answers_reach_the_driver_as_they_are() {
     key.with(|key| key.set_latency(Latency::fixed(Duration::from_millis(1))));
     let driver = Driver::new();
     let _attached = vpcd::attach(driver.0.local_addr().unwrap(), &key).unwrap();
+    assert_eq!(
+        driver.accept().ask(&device_info()),
+        None,
+        "an empty answer is a line that breaks for a moment"
+    );
     let mut slot = driver.accept();
-    for length in [0, 1, 37, 290] {
+    for length in [1, 37, 290] {
         assert_eq!(slot.ask(&device_info()).unwrap().len(), length);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn no_bytes_of_the_driver_panic_the_key(bytes in prop::collection::vec(prop_oneof![Just(0), Just(1), any::<u8>()], 0..400)) {
+        let folder = tempfile::tempdir().unwrap();
+        let key = SharedKey::from(open(&blank(folder.path(), &virtual_profile(), "V0000001"), Faults::none()));
+        let driver = Driver::new();
+        let attached = vpcd::attach(driver.0.local_addr().unwrap(), &key).unwrap();
+        driver.accept().0.write_all(&bytes).unwrap();
+        // The line was closed behind them: the key comes back and works.
+        prop_assert_eq!(driver.accept().ask(&device_info()).unwrap().len(), 290);
+        attached.detach();
     }
 }
