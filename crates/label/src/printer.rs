@@ -144,7 +144,8 @@ impl Printer {
     fn queue(&self, queue: &str, program: &Path, waybill: &str, pdf: &[u8]) -> Result<Printed, PrintError> {
         let failed = |source| PrintError::Program { program: program.to_owned(), source };
         let mut child = Command::new(program)
-            .args(["-d", queue, "-t", waybill, "--", "-"])
+            // Without a file name lp prints its input.
+            .args(["-d", queue, "-t", waybill])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -256,7 +257,7 @@ mod tests {
         assert_eq!(printed, Printed::Queued("request id is label-7".to_owned()));
         assert_eq!(fs::read(&out).unwrap(), big);
         let args = fs::read_to_string(out.with_extension("args")).unwrap();
-        assert_eq!(args.trim(), "-d label -t SF7444471039325 -- -");
+        assert_eq!(args.trim(), "-d label -t SF7444471039325");
     }
 
     #[test]
