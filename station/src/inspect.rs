@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, bail};
 use gm::certificate::Certificate;
 use hub::{Hub, Slots, UsbAddress};
-use profile::Profile;
+use profile::{Profile, Transport};
 use ukey::{CardTransport, CertKind, PinType, Session};
 use ukey_pcsc::{ChannelId, Reader};
 use workflow::{Look, identify};
@@ -46,7 +46,7 @@ pub fn slots(config: &Config) -> anyhow::Result<String> {
 pub fn inspect(config: &Config, reader: &str) -> anyhow::Result<String> {
     let profiles = profile::load_dir(&config.station.profiles)?;
     let mut transport = Reader::new(reader)?.connect().with_context(|| format!("no key in {reader}"))?;
-    match identify(&mut transport, &profiles) {
+    match identify(&mut transport, Transport::Pcsc, &profiles) {
         Look::Known(found) => {
             let mut text =
                 format!("key {}\nprofile {} ({})\n", found.key, found.profile.name, found.profile.title);

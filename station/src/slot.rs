@@ -6,7 +6,7 @@ use std::{
 };
 
 use model::{KeyId, Outcome, SlotName};
-use profile::{Profile, StepKind};
+use profile::{Profile, StepKind, Transport};
 use ukey_pcsc::{CardEvent, PcscTransport, Reader, Removal};
 use wire::{JobOrder, RefusalReason, SlotPhase, SlotStatus};
 use workflow::{
@@ -121,7 +121,7 @@ impl SlotWorker {
             }
         };
         let bench = self.bench.clone();
-        match identify(&mut transport, &bench.profiles) {
+        match identify(&mut transport, Transport::Pcsc, &bench.profiles) {
             Look::Known(found) => self.known(&found, transport),
             Look::NotTaken(not) => {
                 drop(transport);

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use gm::certificate::Certificate;
 use model::Secret;
-use profile::Profile;
+use profile::{Profile, Transport};
 use ukey::{CardError, CertKind, Session, StatusWord};
 use ukey_sim::{InProcess, Options, VirtualKey};
 
@@ -40,7 +40,7 @@ pub struct Finished {
 pub fn finished_key(flash: &Path, profiles: &[Profile], scratch: &Path) -> Result<Finished> {
     let key = VirtualKey::open(flash, Options::default())?;
     let mut transport = InProcess::new(key)?;
-    let workflow::Look::Known(found) = workflow::identify(&mut transport, profiles) else {
+    let workflow::Look::Known(found) = workflow::identify(&mut transport, Transport::Pcsc, profiles) else {
         bail!("{}: no profile fits", flash.display());
     };
     let (profile, serial) = (found.profile, found.key.serial().to_owned());

@@ -1,7 +1,7 @@
 //! Who is in the slot: profile, identity, and whether it is a blank.
 
 use model::KeyId;
-use profile::Profile;
+use profile::{Profile, Transport};
 use ukey::{CardError, CardTransport, DeviceInfo, Session, TransportError};
 use wire::RefusalReason;
 
@@ -36,11 +36,18 @@ pub enum Look<'p> {
     Interrupted(TransportError),
 }
 
-/// Reads the key in the slot and finds its profile: ATR first, then device info, which every dialect answers alike but for byte order.
-pub fn identify<'p, T: CardTransport>(transport: &mut T, profiles: &'p [Profile]) -> Look<'p> {
+/// Reads the key in the slot and finds its profile among those reached `via` this link: ATR first, then device info,
+/// which every dialect answers alike but for byte order.
+pub fn identify<'p, T: CardTransport>(
+    transport: &mut T,
+    via: Transport,
+    profiles: &'p [Profile],
+) -> Look<'p> {
     let atr = transport.atr().map(<[u8]>::to_vec);
     let mut heard = String::new();
-    for profile in profiles.iter().filter(|profile| fits_atr(profile, atr.as_deref())) {
+    for profile in
+        profiles.iter().filter(|profile| profile.transport == via && fits_atr(profile, atr.as_deref()))
+    {
         let mut session = Session::open(&mut *transport, &profile.dialect);
         let info = match session.device_info() {
             Ok(info) => info,

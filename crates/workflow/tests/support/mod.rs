@@ -193,9 +193,9 @@ impl Bench {
     /// Begins the job: who is it, then the first record.
     pub fn begin(&mut self) -> InWork {
         let mut transport = self.plug(Faults::none());
-        // Two profiles may share an ATR and be told apart by device info, so only this one is offered.
-        let only = [self.profile().clone()];
-        let Look::Known(found) = identify(&mut transport, &only) else { panic!("not recognised") };
+        let Look::Known(found) = identify(&mut transport, self.profile().transport, &self.profiles) else {
+            panic!("not recognised")
+        };
         assert!(found.applications.is_empty(), "a blank");
         let record = Record::Begun(Begun {
             order: JobOrder {
