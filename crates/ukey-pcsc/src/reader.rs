@@ -146,7 +146,7 @@ impl Reader {
         })?;
         let alive = Arc::new(());
         self.connection = Arc::downgrade(&alive);
-        PcscTransport::new(card, &self.name, alive)
+        PcscTransport::new(card, context, self.c_name.clone(), alive)
     }
 
     /// Looks until `done` or until the time is over; gives the last look.

@@ -1,8 +1,12 @@
 //! An exclusive link to one key.
 
-use std::sync::Arc;
+use std::{
+    ffi::CString,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use pcsc::{Attribute, Card, Disposition, Error as Code, Protocols, ShareMode, Status};
+use pcsc::{Attribute, Card, Context, Disposition, Error as Code, Protocols, ReaderState, ShareMode, State};
 use ukey::{CardTransport, TransportError};
 
 use crate::{
@@ -16,31 +20,47 @@ pub const APDU_BYTES_MAX: usize = 65535;
 /// Receive buffer: the largest answer and room for a driver that gives a little more, which would else be an error without the bytes.
 const RECEIVE_BYTES: usize = APDU_BYTES_MAX + 3;
 
+/// How long pcscd may take to notice that a key is out: it looks at a reader every 400 ms unless the reader tells by itself.
+const NOTICE_TIME: Duration = Duration::from_millis(1500);
+
 /// An exclusive connection to the key in one reader. Made by [`crate::Reader::connect`].
 ///
 /// Dropping it resets the key, so that no log-in outlives it. It must be dropped before the reader connects again.
+/// After a removal it is dead: every further command is answered with a removal, even if a key is in the reader again.
 pub struct PcscTransport {
     card: Card,
+    context: Context,
     reader: String,
+    name: CString,
     atr: Vec<u8>,
     channel: Option<ChannelId>,
     answer: Vec<u8>,
+    removed: bool,
     /// Lets the reader know that this connection still lives.
     _alive: Arc<()>,
 }
 
 impl PcscTransport {
-    pub(crate) fn new(card: Card, reader: &str, alive: Arc<()>) -> Result<Self, PcscError> {
-        let status = card.status2_owned().map_err(|code| PcscError::new("SCardStatus", reader, code))?;
+    pub(crate) fn new(
+        card: Card,
+        context: Context,
+        name: CString,
+        alive: Arc<()>,
+    ) -> Result<Self, PcscError> {
+        let reader = name.to_string_lossy().into_owned();
+        let status = card.status2_owned().map_err(|code| PcscError::new("SCardStatus", &reader, code))?;
         // Drivers without the attribute (vpcd) refuse the question; that is an answer.
         let channel =
             card.get_attribute_owned(Attribute::ChannelId).ok().and_then(|value| ChannelId::parse(&value));
         Ok(Self {
             card,
-            reader: reader.to_owned(),
+            context,
+            reader,
+            name,
             atr: status.atr().to_vec(),
             channel,
             answer: vec![0; RECEIVE_BYTES],
+            removed: false,
             _alive: alive,
         })
     }
@@ -76,12 +96,18 @@ impl PcscTransport {
         error
     }
 
+    /// A driver that loses its key in mid-command reports a failed exchange, often before pcscd has looked: so give it time to look.
     fn ask_reader(&self, failed: Code) -> TransportError {
-        match self.card.status2_owned() {
-            Ok(status) if status.status().contains(Status::ABSENT) => TransportError::Removed,
-            Ok(_) => link(&self.reader, failed),
-            Err(code) if verdict(code) == Verdict::Removed => TransportError::Removed,
-            Err(_) => link(&self.reader, failed),
+        let deadline = Instant::now() + NOTICE_TIME;
+        let mut state = ReaderState::new(self.name.clone(), State::UNAWARE);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.context.get_status_change(left, std::slice::from_mut(&mut state)) {
+                Ok(()) if !state.event_state().contains(State::PRESENT) => return TransportError::Removed,
+                Ok(()) if !left.is_zero() => state.sync_current_state(),
+                Err(code) if verdict(code) == Verdict::Removed => return TransportError::Removed,
+                Ok(()) | Err(_) => return link(&self.reader, failed),
+            }
         }
     }
 }
@@ -94,11 +120,16 @@ impl CardTransport for PcscTransport {
                 format!("a command has 4 to {APDU_BYTES_MAX} bytes, not {}; nothing was sent", command.len());
             return Err(TransportError::Link(why));
         }
-        match self.card.transmit(command, &mut self.answer) {
+        if self.removed {
+            return Err(TransportError::Removed);
+        }
+        let outcome = match self.card.transmit(command, &mut self.answer) {
             Ok(answer) if answer.len() < 2 => Err(TransportError::Removed),
             Ok(answer) => Ok(answer.to_vec()),
             Err(code) => Err(self.failure(code)),
-        }
+        };
+        self.removed = matches!(outcome, Err(TransportError::Removed));
+        outcome
     }
 
     fn atr(&self) -> Option<&[u8]> {
