@@ -19,6 +19,7 @@ use crate::{
     app::AppState,
     operators,
     orders::{self, Intake, OrderError, OrderRow, RowOutcome},
+    stations,
 };
 
 type Answer = Result<Response, ApiError>;
@@ -100,6 +101,8 @@ async fn order_json(state: &AppState, number: &OrderNumber) -> Result<Value, Api
     let order = orders::load(&state.db, number).await?;
     let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     let history = orders::history(&state.db, number).await?;
+    let made = stations::made(&state.db, number).await.map_err(OrderError::from)?;
+    let waybill = stations::waybill(&state.db, number).await.map_err(OrderError::from)?;
     let history: Vec<Value> = history
         .iter()
         .map(|entry| {
@@ -110,7 +113,7 @@ async fn order_json(state: &AppState, number: &OrderNumber) -> Result<Value, Api
         "number": order.number, "state": order.state, "reject_reason": order.reject_reason,
         "product_title": order.product_title, "amount_fen": order.amount, "created_at": rfc3339(order.created_ms),
         "changed_at": rfc3339(order.changed_ms), "content": order.content, "history": history,
-        "jobs": orders::jobs(&state.db, number).await?,
+        "jobs": orders::jobs(&state.db, number).await?, "made": made, "waybill": waybill,
     }))
 }
 

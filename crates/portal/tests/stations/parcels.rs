@@ -68,6 +68,8 @@ on_desk!(n11_one_order_one_waybill_and_the_label_brings_it_to_delivery, |portal|
     let last = history.last().unwrap();
     assert_eq!((last.who.as_str(), last.reason.as_str()), ("station:bench-1", first.waybill.as_str()));
     assert_eq!(history.iter().filter(|entry| entry.to == OrderState::AwaitingDelivery).count(), 1);
+    let waybill = portal.runtime.block_on(portal::stations::waybill(&portal.state.db, &order)).unwrap();
+    assert_eq!(waybill.as_ref(), Some(&first.waybill));
     // A reprint after that still gets its parcel.
     assert_eq!(parcel(&portal, &order), first);
 });

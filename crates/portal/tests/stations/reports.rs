@@ -89,6 +89,9 @@ on_desk!(a_spoiled_key_stays_on_record_and_its_certificates_are_revoked, |portal
     assert_eq!(portal.pull(&portal.bench, 0, &[]), std::slice::from_ref(&job));
     portal.make(&portal.bench, &job, "V2");
     assert_eq!(portal.text("select state from jobs"), "done");
+    let made = portal.runtime.block_on(portal::stations::made(&portal.state.db, job.order())).unwrap();
+    let told: Vec<_> = made.iter().map(|made| (&made.job, made.key_serial.as_str(), made.outcome)).collect();
+    assert_eq!(told, [(&job, "V2", Outcome::Pass)]);
 });
 
 on_desk!(a_job_that_spoils_too_many_keys_waits_for_an_operator, |portal| {
