@@ -12,3 +12,6 @@ pub use error::PcscError;
 pub use reader::{CardEvent, Reader, Removal, WAIT_MAX};
 pub use transport::{APDU_BYTES_MAX, PcscTransport};
 pub use watch::{ReaderWatch, Readers, readers};
+
+/// The very `pcsc` crate, for the bench alone: what the station costs is measured against PC/SC with nothing of ours in it.
+pub use pcsc as bare;

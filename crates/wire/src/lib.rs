@@ -2,8 +2,12 @@
 
 mod codec;
 mod message;
+mod report;
+mod status;
 mod topic;
 
 pub use codec::{DecodeError, MESSAGE_BYTES_MAX, VERSION, decode, encode};
 pub use message::*;
+pub use report::{Ack, Event, JobEnded, KeyRefused, LabelPrinted, RefusalReason, Report};
+pub use status::{SlotPhase, SlotStatus, Status};
 pub use topic::{Direction, Topic, TopicError};

@@ -1,7 +1,9 @@
 //! The messages. Field names here are the names on the wire; `docs/asyncapi.json` and `tests/golden/` hold them still.
 
-use model::{JobId, KeyId, OrderNumber, Outcome, SlotName};
+use model::{JobId, KeyId, OrderNumber};
 use serde::{Deserialize, Serialize};
+
+use crate::report::{Ack, Report};
 
 /// Bytes as base64 text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -257,103 +259,6 @@ pub struct Party {
     pub address: String,
 }
 
-/// What happened; kept in the station's outbox until acknowledged. Idempotent by `id`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// Unique for the event: job, key and event make it, not chance.
-    pub id: String,
-    /// When it happened at the station, RFC 3339.
-    pub at: String,
-    /// The event.
-    pub event: Event,
-}
-
-/// An event worth keeping.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
-    /// A job ended on a key.
-    JobEnded(JobEnded),
-    /// A key was refused before any job.
-    KeyRefused(KeyRefused),
-    /// The label of an order was printed.
-    LabelPrinted(LabelPrinted),
-}
-
-/// The end of a job on one key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobEnded {
-    /// The job.
-    pub job: JobId,
-    /// The key it was done on.
-    pub key: KeyId,
-    /// The slot.
-    pub slot: SlotName,
-    /// The profile.
-    pub profile: String,
-    /// The outcome.
-    pub outcome: Outcome,
-    /// Duration in milliseconds.
-    pub milliseconds: u64,
-    /// Serial of the signing certificate read back, hex.
-    pub sign_cert_serial: Option<String>,
-    /// Serial of the encryption certificate read back, hex.
-    pub enc_cert_serial: Option<String>,
-    /// Whether anything was written on the key. If not, the key is still a blank.
-    pub key_touched: bool,
-    /// For people: what went wrong and what to do.
-    pub detail: String,
-}
-
-/// A key that was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyRefused {
-    /// The slot.
-    pub slot: SlotName,
-    /// The key, if it could be told.
-    pub key: Option<KeyId>,
-    /// Why.
-    pub reason: RefusalReason,
-    /// For people.
-    pub detail: String,
-}
-
-/// Why a key was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RefusalReason {
-    /// No profile fits.
-    UnknownModel,
-    /// A profile fits, but none of the jobs may use it.
-    WrongModel,
-    /// It has an application, or the portal knows it as issued.
-    AlreadyIssued,
-    /// Its device key is locked.
-    DeviceKeyLocked,
-    /// The factory device key is not the one the profile names.
-    FactoryKeyWrong,
-    /// Two keys with this serial are plugged at once.
-    DuplicateSerial,
-    /// It could not be read.
-    Unreadable,
-}
-
-/// A label left the printer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LabelPrinted {
-    /// The order.
-    pub order: OrderNumber,
-    /// The waybill on it.
-    pub waybill: String,
-}
-
-/// The portal has the report on its disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ack {
-    /// The report's id.
-    pub report: String,
-}
-
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
@@ -377,79 +282,4 @@ pub enum RefusedCode {
     Invalid,
     /// Not now (SF, the HSM or the database does not answer): ask again later.
     Later,
-}
-
-/// Retained state of a station.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
-    /// False in the last will.
-    pub online: bool,
-    /// The program's version.
-    pub version: String,
-    /// Its slots.
-    pub slots: Vec<SlotStatus>,
-    /// Reports waiting for acknowledgement.
-    pub outbox: u32,
-    /// Jobs leased and not begun.
-    pub waiting_jobs: u32,
-}
-
-/// One slot as seen on a screen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SlotStatus {
-    /// The slot.
-    pub slot: SlotName,
-    /// What it does.
-    pub phase: SlotPhase,
-    /// The key in it.
-    pub key_serial: Option<String>,
-    /// Its job.
-    pub job: Option<JobId>,
-    /// The holder's name, for the bench.
-    pub holder: Option<String>,
-    /// The running step, Chinese.
-    pub step: Option<String>,
-    /// Steps done, 0–100.
-    pub percent: u8,
-    /// For people: what to do.
-    pub message: String,
-}
-
-/// What a slot does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SlotPhase {
-    /// No key.
-    Empty,
-    /// A blank waits for a job.
-    Waiting,
-    /// A key is being made. Do not pull.
-    Working,
-    /// Made: take it out.
-    Passed,
-    /// Not made: take it out and set it aside.
-    Failed,
-    /// Not taken: take it out.
-    Refused,
-    /// A key was pulled in work: put it back.
-    Interrupted,
-    /// The reader is gone.
-    Offline,
-}
-
-impl SlotPhase {
-    /// The word on the screen, in Chinese.
-    #[must_use]
-    pub fn zh(self) -> &'static str {
-        match self {
-            Self::Empty => "空闲",
-            Self::Waiting => "等待任务",
-            Self::Working => "制证中",
-            Self::Passed => "完成",
-            Self::Failed => "失败",
-            Self::Refused => "拒绝",
-            Self::Interrupted => "中断",
-            Self::Offline => "离线",
-        }
-    }
 }
