@@ -122,7 +122,7 @@ fn phase_en(phase: SlotPhase) -> &'static str {
         SlotPhase::Passed => "Passed",
         SlotPhase::Failed => "Failed",
         SlotPhase::Refused => "Refused",
-        SlotPhase::Interrupted => "Interrupted",
+        SlotPhase::Interrupted => "Pulled",
         SlotPhase::Offline => "Offline",
     }
 }

@@ -1,6 +1,6 @@
 //! Who asks: the session's cookie, and the address for the brake on log-ins.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
@@ -84,13 +84,45 @@ impl FromRequestParts<AppState> for Address {
 
     async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, Self::Rejection> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-        let forwarded = parts.headers.get_all("x-forwarded-for").into_iter().next_back();
-        let forwarded =
-            forwarded.and_then(|line| line.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-        let address: Option<std::net::IpAddr> = match peer {
-            Some(peer) if peer.is_loopback() => forwarded.or(Some(peer)),
-            other => other,
-        };
+        let address = client_address(peer, &parts.headers);
         Ok(Self(address.map_or_else(|| "unknown".to_owned(), |address| address.to_string())))
+    }
+}
+
+/// Only a proxy on this machine is believed, and only the entry it wrote itself: the last one.
+fn client_address(peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    let line = headers.get_all("x-forwarded-for").into_iter().next_back();
+    let forwarded = line.and_then(|line| line.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+    match peer {
+        Some(peer) if peer.is_loopback() => forwarded.or(Some(peer)),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use axum::http::HeaderMap;
+
+    use super::{client_address, cookie};
+
+    fn headers(name: &'static str, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())])
+    }
+
+    #[test]
+    fn a_stranger_s_word_about_its_address_is_not_believed() {
+        let told = headers("x-forwarded-for", "10.1.1.1, 203.0.113.7");
+        let (local, stranger) = ("127.0.0.1".parse().ok(), "198.51.100.4".parse().ok());
+        assert_eq!(client_address(local, &told), "203.0.113.7".parse().ok());
+        assert_eq!(client_address(stranger, &told), stranger);
+        assert_eq!(client_address(local, &HeaderMap::new()), local);
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let told = headers("cookie", "lang=en; ukey_session=ab; x_ukey_session=cd");
+        assert_eq!(cookie(&told, "ukey_session"), Some("ab"));
+        assert_eq!(cookie(&told, "absent"), None);
     }
 }

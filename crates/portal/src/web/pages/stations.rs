@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
+use model::JobId;
 use wire::{SlotPhase, SlotStatus, Status};
 
 use super::{Frame, page};
@@ -66,6 +67,13 @@ impl Board {
 
     fn is_working(&self, status: &Status, slot: &SlotStatus) -> bool {
         self.phase(status, slot) == SlotPhase::Working
+    }
+
+    /// The end of a job's name, which tells a wave's jobs apart; the whole is in the link's title.
+    fn short(&self, job: &JobId) -> String {
+        let name = job.to_string();
+        let tail = name.char_indices().nth(19).map_or(name.as_str(), |(start, _)| &name[start..]);
+        format!("…{tail}")
     }
 
     fn working(&self, status: &Status) -> usize {
