@@ -3,19 +3,20 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use model::Secret;
 use profile::Profile;
 
 use crate::{
-    SimError, Summary,
+    Exchange, SimError, Summary,
     chip::Chip,
     faults::{Effect, Faults},
     flash::Flash,
     latency::Latency,
     store::Store,
+    tape::Tape,
 };
 
 /// How a key behaves beyond what its flash says.
@@ -44,6 +45,7 @@ pub struct VirtualKey {
     chip: Chip,
     latency: Latency,
     faults: Faults,
+    tape: Tape,
     in_reader: bool,
 }
 
@@ -62,7 +64,8 @@ impl VirtualKey {
     /// [`SimError`] where the file is missing, damaged or held by someone else.
     pub fn open(path: &Path, options: Options) -> Result<Self, SimError> {
         let chip = Chip::new(Store::open(path)?);
-        Ok(Self { chip, latency: options.latency, faults: options.faults, in_reader: false })
+        let (latency, faults) = (options.latency, options.faults);
+        Ok(Self { chip, latency, faults, tape: Tape::default(), in_reader: false })
     }
 
     /// One command APDU in, its answer out, faults included. Takes no time of its own: whoever carries the command
@@ -109,6 +112,29 @@ impl VirtualKey {
     /// Sets how long commands take.
     pub fn set_latency(&mut self, latency: Latency) {
         self.latency = latency;
+    }
+
+    /// Makes every challenge and private key follow from `seed`, so that the same commands on the same flash get the same
+    /// answers again. For the bench, which replays what it recorded: such a key keeps no secret.
+    pub fn set_seed(&mut self, seed: u64) {
+        self.chip.seed(seed);
+    }
+
+    /// Keeps the exchanges from now on (the first 4096), for the bench.
+    pub fn record(&mut self) {
+        self.tape.record();
+    }
+
+    /// Ends recording; what was recorded.
+    #[must_use]
+    pub fn take_recorded(&mut self) -> Vec<Exchange> {
+        self.tape.take()
+    }
+
+    pub(crate) fn keep(&mut self, came: SystemTime, command: &[u8], answer: &Answer) {
+        if let Answer::Reply(bytes) = answer {
+            self.tape.keep(came, command, bytes);
+        }
     }
 
     /// The answer to reset.

@@ -9,6 +9,7 @@ mod latency;
 mod reader;
 mod show;
 mod store;
+mod tape;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod testing;
@@ -20,6 +21,7 @@ pub use key::{Answer, Options, SharedKey, VirtualKey};
 pub use latency::Latency;
 pub use reader::{InProcess, Reader};
 pub use show::{ApplicationSummary, ContainerSummary, HalfSummary, PinSummary, Summary};
+pub use tape::Exchange;
 
 /// The factory device authentication key of the virtual maker. It is public: every blank the virtual maker makes
 /// without a key file has it, and no real product does.

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use ukey::{CardTransport, TransportError};
@@ -105,6 +105,7 @@ impl Reader {
 
     /// Carries one command to the key of this insertion; `None` = the key is or was pulled.
     pub(crate) fn exchange(&self, insertion: u64, apdu: &[u8]) -> Option<Vec<u8>> {
+        let came = SystemTime::now();
         let delay = self.key_of(insertion)?.with(|key| key.delay(apdu));
         if !delay.is_zero() && self.wait(delay, |slot| slot.gone(insertion)) {
             return None;
@@ -113,7 +114,11 @@ impl Reader {
         let answer = {
             let slot = self.lock();
             let key = slot.key.as_ref().filter(|_| slot.insertion == insertion)?;
-            key.with(|key| key.process(apdu))
+            key.with(|key| {
+                let answer = key.process(apdu);
+                key.keep(came, apdu, &answer);
+                answer
+            })
         };
         match answer {
             Answer::Reply(bytes) => Some(bytes),

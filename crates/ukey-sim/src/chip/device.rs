@@ -68,7 +68,9 @@ impl Chip {
         Fields::new(&command.data, self.order()).end()?;
         let count = command.le.filter(|le| (1..=MAX_RANDOM).contains(le)).ok_or(StatusWord::WrongLe)?;
         let mut bytes = vec![0; usize::from(count)];
-        getrandom::fill(&mut bytes).map_err(|_| StatusWord::ConditionsNotSatisfied)?;
+        if !self.source.fill(&mut bytes) {
+            return Err(StatusWord::ConditionsNotSatisfied);
+        }
         self.session.challenge = Some(Zeroizing::new(bytes.clone()));
         Ok(bytes)
     }

@@ -37,7 +37,7 @@ impl Chip {
         if bits != SM2_BITS {
             return Err(StatusWord::WrongData);
         }
-        let key = SigningKey::generate().map_err(|_| StatusWord::KeyGenerationFailed)?;
+        let key = self.source.signing_key().ok_or(StatusWord::KeyGenerationFailed)?;
         let public = key.public_key().xy();
         self.container_mut(app, id)?.sign = Some(pair(&key));
         Ok(self.with_bits(self.dialect().replies.key_pair_has_bits).bytes(&public).finish())

@@ -12,6 +12,7 @@ mod fields;
 mod file;
 mod pin;
 mod session;
+mod source;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests;
@@ -21,6 +22,7 @@ use ukey::{StatusWord, apdu::Command, ins};
 
 use crate::store::Store;
 use session::Session;
+use source::Source;
 
 /// What a command answers: data for 9000, or another status word.
 type Answered = Result<Vec<u8>, StatusWord>;
@@ -30,15 +32,21 @@ type Answered = Result<Vec<u8>, StatusWord>;
 pub(crate) struct Chip {
     store: Store,
     session: Session,
+    source: Source,
 }
 
 impl Chip {
     pub fn new(store: Store) -> Self {
-        Self { store, session: Session::default() }
+        Self { store, session: Session::default(), source: Source::default() }
     }
 
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Makes every challenge and every private key follow from `seed`.
+    pub fn seed(&mut self, seed: u64) {
+        self.source.seed(seed);
     }
 
     /// Power cut or reset: authentication, log-in, challenge and open handles are gone.
