@@ -113,7 +113,9 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     runtime.block_on(publisher.close());
     runtime.shutdown_timeout(Duration::from_secs(2));
     tracing::info!(grace = ?shutdown, "stopped");
-    journal.sealed().context("the journal failed; nothing was done to any key after that")
+    let sealed = journal.sealed();
+    tracing::info!(syncs = journal.syncs(), "journal closed");
+    sealed.context("the journal failed; nothing was done to any key after that")
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
