@@ -40,6 +40,18 @@ fn an_operator_logs_in_reviews_and_logs_out_by_the_pages() {
 }
 
 #[test]
+fn an_approved_order_shows_its_keys_and_its_waybill() {
+    let (bench, cookie) = Bench::logged_in();
+    let number = bench.place(&cookie, &paid_order(2));
+    bench.post(&cookie, &format!("/api/orders/{number}/approve"), &json!({}));
+    let (_, page) = bench.get(&cookie, &format!("/orders/{number}"));
+    assert!(page.matches("待开工").count() == 2 && !page.contains("顺丰运单号"), "{page}");
+    let parcel = "insert into parcels (order_number, waybill, station, body, created_ms) values ($1, 'SF7000000000001', 'bench-1', '{}', 0)";
+    bench.runtime.block_on(sqlx::query(parcel).bind(&number).execute(&bench.state.db)).unwrap();
+    assert!(bench.get(&cookie, &format!("/orders/{number}")).1.contains("SF7000000000001"));
+}
+
+#[test]
 fn s3_12_the_list_has_every_state_as_a_tab_with_its_count_and_searches_by_time() {
     let (bench, cookie) = Bench::logged_in();
     bench.place(&cookie, &free_order());

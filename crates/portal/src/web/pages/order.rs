@@ -33,6 +33,7 @@ struct OrderPage {
     sections: Vec<Section>,
     history: Vec<HistoryEntry>,
     jobs: Vec<JobRow>,
+    waybill: Option<String>,
     message: String,
 }
 
@@ -91,6 +92,7 @@ async fn order_page(
         sections: sections(lang, &order, programme),
         history: orders::history(&state.db, number).await?,
         jobs: orders::jobs(&state.db, number).await?,
+        waybill: stations::waybill(&state.db, number).await?,
         order,
         message,
     })
