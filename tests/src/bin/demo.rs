@@ -106,9 +106,17 @@ fn make(stack: &Stack, operator: &Operator, blanks: Vec<PathBuf>, orders: usize)
     Ok(staff.done.into_iter().map(|done| done.flash).collect())
 }
 
+/// How many orders are 待配送, page by page.
 fn delivered(operator: &Operator) -> Result<usize> {
-    let list = operator.get("/api/orders?state=awaiting_delivery")?;
-    Ok(list["orders"].as_array().map_or(0, Vec::len))
+    let (mut count, mut page) = (0, String::new());
+    loop {
+        let list = operator.get(&format!("/api/orders?state=awaiting_delivery&page={page}"))?;
+        count += list["orders"].as_array().map_or(0, Vec::len);
+        match list["next"].as_str() {
+            Some(next) => page = next.to_owned(),
+            None => return Ok(count),
+        }
+    }
 }
 
 /// What the portal knows of each order.
