@@ -16,6 +16,7 @@ use crate::{
     app::AppState,
     clock::china_text,
     orders::{self, HistoryEntry, JobRow, Order, OrderError, Person},
+    stations,
     web::{answer::order_status, api::number, lang::Lang, session::Operator},
 };
 
