@@ -1,4 +1,4 @@
-//! The station daemon. `ukey-station --help` lists its commands; `config/station.toml` explains its configuration.
+#![doc = include_str!("../README.md")]
 
 mod bench;
 mod board;

@@ -1,4 +1,4 @@
-//! The end-to-end harness: the whole stack on this machine, staff at the bench, and proofs over what they made.
+#![doc = include_str!("../README.md")]
 
 pub mod http;
 pub mod inside;
