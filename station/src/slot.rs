@@ -23,6 +23,9 @@ use crate::{
 /// How long one look at the reader may take before other things are looked after.
 const GLANCE: Duration = Duration::from_millis(500);
 
+/// How long a reader may take to tell that its key is out.
+const MOVED_OVER: Duration = Duration::from_secs(2);
+
 /// How often `Later` is accepted of the portal in one request.
 const LATER_MAX: u32 = 20;
 
@@ -145,7 +148,7 @@ impl SlotWorker {
     }
 
     fn known(&mut self, found: &Identified<'_>, transport: PcscTransport) {
-        if let Some(other) = self.bench.enter(&found.key, &self.name) {
+        if let Some(other) = self.enter(&found.key) {
             let detail = format!(
                 "插槽 {other} 中已有同一序列号的钥匙 {}，请取出并隔离 (same serial twice)",
                 found.key.serial()
@@ -182,6 +185,19 @@ impl SlotWorker {
         }
         if let Some(order) = self.await_job(found) {
             self.begin(found, order, transport);
+        }
+    }
+
+    /// Notes that the key is here. Gives the other slot if it is there too, and still is after the time in which a
+    /// reader tells of a key that was just moved over.
+    fn enter(&self, key: &KeyId) -> Option<SlotName> {
+        let until = Instant::now() + MOVED_OVER;
+        loop {
+            match self.bench.enter(key, &self.name) {
+                Some(other) if Instant::now() >= until => return Some(other),
+                Some(_) => std::thread::sleep(Duration::from_millis(100)),
+                None => return None,
+            }
         }
     }
 
