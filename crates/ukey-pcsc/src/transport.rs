@@ -49,6 +49,7 @@ impl PcscTransport {
     ) -> Result<Self, PcscError> {
         let reader = name.to_string_lossy().into_owned();
         let status = card.status2_owned().map_err(|code| PcscError::new("SCardStatus", &reader, code))?;
+        let atr = answered(&reader, status.atr())?;
         // Drivers without the attribute (vpcd) refuse the question; that is an answer.
         let channel =
             card.get_attribute_owned(Attribute::ChannelId).ok().and_then(|value| ChannelId::parse(&value));
@@ -57,7 +58,7 @@ impl PcscTransport {
             context,
             reader,
             name,
-            atr: status.atr().to_vec(),
+            atr,
             channel,
             answer: vec![0; RECEIVE_BYTES],
             removed: false,
@@ -112,6 +113,12 @@ impl PcscTransport {
     }
 }
 
+/// pcscd lets one connect to a key that it is still powering up, and then knows no answer to reset: such a link would say nothing of
+/// the key's model.
+fn answered(reader: &str, atr: &[u8]) -> Result<Vec<u8>, PcscError> {
+    if atr.is_empty() { Err(PcscError::Unresponsive { reader: reader.to_owned() }) } else { Ok(atr.to_vec()) }
+}
+
 impl CardTransport for PcscTransport {
     /// Blocks until the key answers or the driver gives up: PC/SC cannot break off a transmit.
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, TransportError> {
@@ -144,5 +151,17 @@ impl std::fmt::Debug for PcscTransport {
             .field("reader", &self.reader)
             .field("channel", &self.channel)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_without_an_answer_to_reset_is_not_connected() {
+        let error = answered("Reader 00 00", &[]);
+        assert!(matches!(error, Err(PcscError::Unresponsive { reader }) if reader == "Reader 00 00"));
+        assert!(matches!(answered("Reader 00 00", &[0x3B]), Ok(atr) if atr == [0x3B]));
     }
 }
