@@ -7,7 +7,7 @@ use ukey::CardTransport;
 use crate::{
     end::{Interruption, Stop},
     key_at_work::{JobSecrets, KeyAtWork},
-    ports::{Clock, Issuer, Observer, Proceed, Recorder},
+    ports::{Clock, Issuer, IssuerError, Observer, Proceed, Recorder},
     record::{Ended, Output, Record},
     state::{InWork, State, next, percent},
     steps,
@@ -25,6 +25,8 @@ pub struct Driver<'a> {
     pub observer: &'a mut dyn Observer,
     /// Time.
     pub clock: &'a dyn Clock,
+    /// Tries that the key's device key was last heard to have, if it was ever heard.
+    pub device_tries: Option<u8>,
 }
 
 impl Driver<'_> {
@@ -35,6 +37,7 @@ impl Driver<'_> {
     pub fn run<T: CardTransport>(mut self, transport: T, work: InWork) -> Result<Ended, Interruption> {
         let begin = self.clock.monotonic_ms();
         let mut work = work;
+        let clean = !work.touched();
         let stop = match self.walk(transport, &mut work) {
             Ok(()) => None,
             Err(Stop::Interrupted(interruption)) => return Err(interruption),
@@ -43,9 +46,10 @@ impl Driver<'_> {
         let (outcome, refusal, detail) =
             stop.unwrap_or((Outcome::Pass, None, "制证完成，请取出 (made: take it out)".to_owned()));
         let (sign, enc) = work.verified.clone().unzip();
+        // Only a blank can be refused: a key that was written to is spoiled, whatever the reason.
+        let refusal = refusal.filter(|_| clean && work.done.is_empty());
         Ok(Ended {
             outcome,
-            // A key that was refused by its factory key or by the portal was not written to.
             key_touched: refusal.is_none() && work.touched(),
             refusal,
             milliseconds: self.clock.monotonic_ms().saturating_sub(begin),
@@ -64,8 +68,11 @@ impl Driver<'_> {
         }
         let begun = &work.begun;
         let label = &self.profile.secrets.factory_device_key;
-        let secrets = self.issuer.secrets(&begun.order.job, &begun.key, &self.profile.name, label)?;
-        let mut key = KeyAtWork::new(transport, self.profile, JobSecrets::new(&secrets)?);
+        let secrets = self
+            .issuer
+            .secrets(&begun.order.job, &begun.key, &self.profile.name, label)
+            .map_err(|error| issuer_stop(error, work))?;
+        let mut key = KeyAtWork::new(transport, self.profile, JobSecrets::new(&secrets)?, self.device_tries);
         drop(secrets);
         for step in &self.profile.steps {
             if work.done.contains(&step.kind) {
@@ -107,6 +114,14 @@ impl Driver<'_> {
             Ok(_) => Err(Stop::error("a step's record ended the job")),
             Err(illegal) => Err(Stop::error(illegal.to_string())),
         }
+    }
+}
+
+/// A portal that does not answer ends a job on a blank and leaves a half-made key waiting for it.
+pub(crate) fn issuer_stop(error: IssuerError, work: &InWork) -> Stop {
+    match error {
+        IssuerError::Unreachable(detail) if work.touched() => Stop::Interrupted(Interruption::Portal(detail)),
+        error => error.into(),
     }
 }
 

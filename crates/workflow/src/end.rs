@@ -12,6 +12,9 @@ pub enum Interruption {
     /// The key was pulled, reset, or its link broke.
     #[error("{0}")]
     Key(TransportError),
+    /// The portal does not answer, and the key is half made: it waits in its slot.
+    #[error("the portal does not answer: {0}")]
+    Portal(String),
     /// The station shuts down.
     #[error("the station is shutting down")]
     Halted,

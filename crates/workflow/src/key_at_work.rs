@@ -55,10 +55,16 @@ fn lost() -> Stop {
 }
 
 impl<'p, T: CardTransport> KeyAtWork<'p, T> {
-    pub(crate) fn new(transport: T, profile: &'p Profile, secrets: JobSecrets) -> Self {
+    pub(crate) fn new(
+        transport: T,
+        profile: &'p Profile,
+        secrets: JobSecrets,
+        device_tries: Option<u8>,
+    ) -> Self {
         let budget = Budget::new(profile.job_budget);
         let timed = Timed { inner: transport, budget: budget.clone() };
-        let session = Session::open(timed, &profile.dialect);
+        let mut session = Session::open(timed, &profile.dialect);
+        session.remember_device_tries(device_tries);
         Self { profile, secrets, budget, level: Level::Open(session) }
     }
 

@@ -1,7 +1,7 @@
 //! Row P7: nothing is green before it was read back and proved.
 
 use gm::certificate::Certificate;
-use ukey::{CardTransport, CertKind, KeyKind, PinType, StatusWord};
+use ukey::{CardTransport, CertKind, KeyKind, PinType, Session, StatusWord};
 
 use crate::{
     end::Stop,
@@ -55,8 +55,11 @@ pub(crate) fn read_back<T: CardTransport>(key: &mut KeyAtWork<'_, T>, work: &InW
     let signature = user.sign_digest(id, &challenge)?;
     sign.public_key().verify_digest(&challenge, &signature).map_err(|_| unlike("挑战签名验证不通过"))?;
 
-    // The factory device key is refused; the new one opens and sets the counter back.
+    // The new device key opens and sets the counter back; only then a try is spent on the factory key, which must be
+    // refused, and the new key makes that good.
     let open = user.clear_secure_state()?.close()?;
+    let proved = open.authenticate(&key.secrets.device_key)?;
+    let open = Session::open(proved.into_transport(), &profile.dialect);
     let open = match open.authenticate(&key.secrets.factory_device_key) {
         Ok(_) => return Err(unlike("出厂设备认证密钥仍然有效")),
         Err(refused) if matches!(refused.error.status(), Some(StatusWord::VerificationFailed { .. })) => {

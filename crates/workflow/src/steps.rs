@@ -6,6 +6,7 @@ use ukey::{CardTransport, CertKind, KeyKind, NewApplication};
 use wire::Bytes;
 
 use crate::{
+    driver::issuer_stop,
     end::{Stop, factory_key_refused},
     key_at_work::KeyAtWork,
     ports::Issuer,
@@ -167,7 +168,9 @@ fn request_certificates<T: CardTransport>(
             Stop::fail(format!("钥匙签名不可用，请取出并隔离 (the key's signature is wrong): {error}"))
         }
     })?;
-    let reply = issuer.certificates(&work.begun.order.job, &work.begun.key, &request)?;
+    let reply = issuer
+        .certificates(&work.begun.order.job, &work.begun.key, &request)
+        .map_err(|error| issuer_stop(error, work))?;
     let issued = Certificates {
         sign: reply.sign_certificate,
         enc: reply.enc_certificate,

@@ -14,7 +14,7 @@ use gm::{
 };
 use model::{JobId, KeyId, Secret};
 use profile::{Profile, StepKind};
-use ukey_sim::{Faults, InProcess, Options, VirtualKey};
+use ukey_sim::{Faults, InProcess, Options, SharedKey, VirtualKey};
 use wire::{Bytes, CertificateKind, CertificatesReply, JobOrder, KeySecrets, Refused};
 use workflow::{
     Begun, Clock, Driver, Ended, InWork, Interruption, Issuer, IssuerError, Look, Observer, Proceed, Record,
@@ -37,6 +37,8 @@ pub struct Portal {
     ca: Certificate,
     issued: Vec<(Vec<u8>, CertificatesReply)>,
     pub refuse: Option<Refused>,
+    pub refuse_certificates: Option<Refused>,
+    pub answers: bool,
     pub wrong_key: bool,
     pub factory_key: [u8; 16],
 }
@@ -47,7 +49,16 @@ impl Portal {
         let name = Name::new(&[("CN", "test CA")]).unwrap();
         let ca = template(Role::RootCa, &name, &ca_key.public_key()).self_sign(&ca_key).unwrap();
         let factory_key = ukey_sim::FACTORY_DEVICE_KEY;
-        Self { ca_key, ca, issued: Vec::new(), refuse: None, wrong_key: false, factory_key }
+        Self {
+            ca_key,
+            ca,
+            issued: Vec::new(),
+            refuse: None,
+            refuse_certificates: None,
+            answers: true,
+            wrong_key: false,
+            factory_key,
+        }
     }
 
     pub fn requests(&self) -> usize {
@@ -70,6 +81,9 @@ fn template<'a>(role: Role, subject: &'a Name, key: &'a PublicKey) -> Template<'
 
 impl Issuer for Portal {
     fn secrets(&mut self, _: &JobId, key: &KeyId, _: &str, _: &str) -> Result<KeySecrets, IssuerError> {
+        if !self.answers {
+            return Err(IssuerError::Unreachable("silent".to_owned()));
+        }
         if let Some(refused) = &self.refuse {
             return Err(IssuerError::Refused(refused.clone()));
         }
@@ -88,6 +102,9 @@ impl Issuer for Portal {
         key: &KeyId,
         der: &[u8],
     ) -> Result<CertificatesReply, IssuerError> {
+        if let Some(refused) = &self.refuse_certificates {
+            return Err(IssuerError::Refused(refused.clone()));
+        }
         let request = request::parse(der).unwrap();
         let xy = request.public_key.xy().to_vec();
         if let Some((_, reply)) = self.issued.iter().find(|(seen, _)| *seen == xy) {
@@ -229,6 +246,20 @@ impl Bench {
     /// Runs the driver over the key with `faults`, from `work` on.
     pub fn run(&mut self, work: InWork, faults: Faults) -> Result<Ended, Interruption> {
         let transport = self.plug(faults);
+        self.run_on(transport, work)
+    }
+
+    /// How many commands a clean run takes, on a key of its own.
+    pub fn commands_of_a_clean_run(name: &str) -> u64 {
+        let mut bench = Self::new(name);
+        let work = bench.begin();
+        let key = SharedKey::from(VirtualKey::open(&bench.flash, Options::default()).unwrap());
+        let ended = bench.run_on(InProcess::new(key.clone()).unwrap(), work).unwrap();
+        assert_eq!(ended.outcome, model::Outcome::Pass);
+        key.with(|key| key.faults().commands_seen())
+    }
+
+    fn run_on(&mut self, transport: InProcess, work: InWork) -> Result<Ended, Interruption> {
         let profile = self.profiles.iter().find(|profile| profile.name == self.name).unwrap();
         Driver {
             profile,
@@ -236,6 +267,7 @@ impl Bench {
             issuer: &mut self.portal,
             observer: &mut Screen,
             clock: &TestClock,
+            device_tries: None,
         }
         .run(transport, work)
     }
