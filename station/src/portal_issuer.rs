@@ -17,6 +17,8 @@ pub struct PortalIssuer {
     pub link: Link,
     /// The key to which secrets are sealed.
     pub sealing_key: Arc<SigningKey>,
+    /// The stream of this attempt: the portal ties the binding of a key to it.
+    pub attempt: String,
     /// How often `Later` is accepted before the job ends.
     pub later_max: u32,
 }
@@ -60,6 +62,7 @@ impl Issuer for PortalIssuer {
             key: key.clone(),
             profile: profile.to_owned(),
             factory_device_key: factory_key.to_owned(),
+            attempt: self.attempt.clone(),
         };
         let Down::Secrets(reply) = self.ask(&Up::Secrets(request))? else { return Err(unexpected()) };
         let opened = gm::open(&self.sealing_key, &reply.sealed.0).map_err(|_| unexpected())?;

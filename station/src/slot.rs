@@ -271,6 +271,7 @@ impl SlotWorker {
             issuer: &mut PortalIssuer {
                 link: self.bench.link.clone(),
                 sealing_key: self.bench.sealing_key.clone(),
+                attempt: stream.clone(),
                 later_max: LATER_MAX,
             },
             observer: &mut SlotObserver { bench: &self.bench, slot: &self.name },

@@ -140,6 +140,11 @@ pub struct SecretsRequest {
     pub profile: String,
     /// Label of the factory device key, from the profile.
     pub factory_device_key: String,
+    /// The station's name of this attempt, such as `job/<job>/A01/1763770000000`: 1 to 200 bytes, the same in every repetition, never used again.
+    /// Its `JobEnded` report has the id `ended:<attempt>`; once that is stored, a late copy of this request binds nothing.
+    /// Empty only in a message of a program that did not know it; the portal refuses that.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub attempt: String,
 }
 
 /// The secrets of one key, sealed to the station's SM2 key: DER SM2Cipher over the JSON of [`KeySecrets`].
@@ -280,6 +285,12 @@ pub enum RefusedCode {
     JobHasKey,
     /// The request is wrong: repeating it will not help.
     Invalid,
+    /// The order cannot be certified as it stands: it must be corrected at the portal. No key was bound; the job is stuck there.
+    OrderWrong,
+    /// The station is not enrolled or is disabled: nothing is wrong with the request, ask again later.
+    NotActive,
+    /// The key does not stand in the portal's stock of blanks.
+    NotRegistered,
     /// Not now (SF, the HSM or the database does not answer): ask again later.
     Later,
 }

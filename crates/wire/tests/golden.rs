@@ -55,9 +55,14 @@ fn sealed_secrets_keep_their_bytes() {
 }
 
 #[test]
+fn a_request_for_secrets_without_an_attempt_is_still_read() {
+    holds("up-secrets", &Up::Secrets(samples::older_secrets()));
+}
+
+#[test]
 fn no_golden_file_is_left_unread() {
     let mut known: BTreeSet<String> =
-        ["README.md", "sealed-key-secrets.json", "status.json"].map(str::to_owned).into();
+        ["README.md", "sealed-key-secrets.json", "status.json", "up-secrets.json"].map(str::to_owned).into();
     known.extend(samples::up().iter().map(|(name, _)| format!("{name}.json")));
     known.extend(samples::down().iter().map(|(name, _)| format!("{name}.json")));
     let folder = fs::read_dir(golden_file("status").parent().unwrap()).unwrap();

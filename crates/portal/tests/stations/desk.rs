@@ -279,6 +279,7 @@ pub fn secrets_request(job: &JobId, key: &TestKey) -> Up {
         key: key.id.clone(),
         profile: PROFILE.to_owned(),
         factory_device_key: FACTORY_LABEL.to_owned(),
+        attempt: format!("job/{job}/A1/{}", key.id.serial()),
     })
 }
 

@@ -24,10 +24,8 @@ pub fn up() -> Vec<(&'static str, Up)> {
     let report =
         |id: &str, event| Up::Report(Report { id: text(id), at: text("2026-11-22T08:00:00+08:00"), event });
     let secrets = SecretsRequest {
-        job: job(1),
-        key: key(),
-        profile: profile(),
-        factory_device_key: text("virtual-device"),
+        attempt: text("job/SAAS120261122080000000001-1/A01/1763770000000"),
+        ..older_secrets()
     };
     vec![
         (
@@ -35,7 +33,7 @@ pub fn up() -> Vec<(&'static str, Up)> {
             Up::Pull(Pull { capacity: 16, profiles: vec![profile()], holding: vec![job(1), job(2)] }),
         ),
         ("up-renew", Up::Renew(Renew { jobs: vec![job(1), job(2)] })),
-        ("up-secrets", Up::Secrets(secrets)),
+        ("up-secrets-attempt", Up::Secrets(secrets)),
         (
             "up-certificates",
             Up::Certificates(CertificatesRequest {
@@ -55,6 +53,17 @@ pub fn up() -> Vec<(&'static str, Up)> {
             ),
         ),
     ]
+}
+
+/// A request for secrets by a program that did not name its attempts.
+pub fn older_secrets() -> SecretsRequest {
+    SecretsRequest {
+        job: job(1),
+        key: key(),
+        profile: text("virtual/complete"),
+        factory_device_key: text("virtual-device"),
+        attempt: String::new(),
+    }
 }
 
 fn job_ended() -> JobEnded {
@@ -99,8 +108,7 @@ pub fn down() -> Vec<(&'static str, Down)> {
         enc_certificate: Bytes(vec![0x30, 0x01, 0x01]),
         enveloped_key: Bytes(vec![0x30, 0x01, 0x02]),
     };
-    let refused =
-        Refused { code: RefusedCode::NotLeased, detail: text("任务不在本站，请重新领取") };
+    let refused = |code, detail| Down::Refused(Refused { code, detail: text(detail) });
     vec![
         ("down-lease", Down::Lease(Lease { jobs: vec![order], seconds: 600 })),
         ("down-renewed", Down::Renewed(Renewed { kept: vec![job(1)], lost: vec![job(2)], seconds: 600 })),
@@ -111,7 +119,10 @@ pub fn down() -> Vec<(&'static str, Down)> {
         ("down-certificates", Down::Certificates(certificates)),
         ("down-parcel", Down::Parcel(parcel())),
         ("down-ack", Down::Ack(Ack { report: text("job-ended") })),
-        ("down-refused", Down::Refused(refused)),
+        ("down-refused", refused(RefusedCode::NotLeased, "任务不在本站，请重新领取")),
+        ("down-refused-order-wrong", refused(RefusedCode::OrderWrong, "订单内容有误，请在门户更正")),
+        ("down-refused-not-active", refused(RefusedCode::NotActive, "工作站已停用")),
+        ("down-refused-not-registered", refused(RefusedCode::NotRegistered, "钥匙未入库")),
     ]
 }
 
