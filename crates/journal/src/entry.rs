@@ -5,6 +5,9 @@
 //! done/<stream> 00 <sequence>                   → 01 <record>
 //! out/<sequence>                                → 01 <length of id, u8> <id> <report>
 //! next-report                                   → <u64 big-endian>
+//! chain/<sequence>                              → a link, see `chain`
+//! checkpoint                                    → see `checkpoint`
+//! gone/<stream>                                 → <sequence of the link that finished it>; its records are in the archive alone
 //! ```
 
 use crate::MAX_NAME_BYTES;
@@ -14,6 +17,14 @@ const FORM: u8 = 1;
 
 /// Where the next report's sequence is kept, so that a sequence is never used twice.
 pub(crate) const NEXT_REPORT: &[u8] = b"next-report";
+
+/// Where the last compaction is noted.
+pub(crate) const CHECKPOINT: &[u8] = b"checkpoint";
+
+/// Names of archived streams start with this. They are looked up one by one, never read as a whole: they are many.
+pub(crate) const GONE: &[u8] = b"gone/";
+/// The first key after all of [`GONE`].
+pub(crate) const AFTER_GONE: &[u8] = b"gone0";
 
 /// A key of the store, read.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,6 +37,10 @@ pub(crate) enum Key {
     Report(u64),
     /// [`NEXT_REPORT`].
     NextReport,
+    /// A link of the chain.
+    Chain(u64),
+    /// [`CHECKPOINT`].
+    Checkpoint,
 }
 
 /// Whether `name` can be part of a key: visible ASCII, so that 00 ends it.
@@ -58,10 +73,26 @@ pub(crate) fn report_key(sequence: u64) -> Vec<u8> {
     [b"out/".as_slice(), &sequence.to_be_bytes()].concat()
 }
 
+/// The key of one link of the chain.
+pub(crate) fn chain_key(sequence: u64) -> Vec<u8> {
+    [b"chain/".as_slice(), &sequence.to_be_bytes()].concat()
+}
+
+/// The key that remembers an archived stream.
+pub(crate) fn gone_key(stream: &str) -> Vec<u8> {
+    [GONE, stream.as_bytes()].concat()
+}
+
 /// Reads a key; `None` if it is not one of ours.
 pub(crate) fn read_key(key: &[u8]) -> Option<Key> {
     if key == NEXT_REPORT {
         return Some(Key::NextReport);
+    }
+    if key == CHECKPOINT {
+        return Some(Key::Checkpoint);
+    }
+    if let Some(sequence) = key.strip_prefix(b"chain/") {
+        return Some(Key::Chain(read_number(sequence)?));
     }
     if let Some(sequence) = key.strip_prefix(b"out/") {
         return Some(Key::Report(read_number(sequence)?));

@@ -1,14 +1,18 @@
-//! What the writer must know of the store without reading it: the next sequence of each running stream, and the ids in the outbox.
+//! What the writer must know of the store without reading it: the next sequence of each running stream, the ids in the outbox, and where
+//! the chain stands.
 
 use std::collections::BTreeMap;
 
 use crate::{
-    MAX_REPORTS, MAX_STREAM_RECORDS, entry,
+    MAX_REPORTS, MAX_STREAM_RECORDS,
+    chain::{End, Kind},
+    entry,
     error::JournalError,
+    expected::Expected,
     store::{Changes, Store},
 };
 
-/// Kept equal to the store: rebuilt when it is opened, changed by the writer alone.
+/// Kept equal to the store: told by its chain when it is opened, changed by the writer alone.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     /// Running streams and the sequence their next record gets.
@@ -16,61 +20,52 @@ pub(crate) struct Index {
     /// Waiting reports by id.
     reports: BTreeMap<String, u64>,
     next_report: u64,
+    end: End,
+    /// The last archived link.
+    archived: u64,
+    /// Whether the next link is the first of its commit.
+    opens: bool,
 }
 
 impl Index {
-    /// Reads the whole store once. What cannot be read becomes a note, and stays where it is.
-    pub(crate) fn load(store: &Store) -> Result<(Self, Vec<String>), JournalError> {
-        let mut index = Self::default();
-        let mut notes = Vec::new();
-        for pair in store.scan(b"") {
-            let (key, value) = pair?;
-            match entry::read_key(&key) {
-                Some(entry::Key::Live(stream, sequence)) => {
-                    index.load_record(stream, sequence, &value, &mut notes);
-                }
-                Some(entry::Key::Report(sequence)) => index.load_report(sequence, &value, &mut notes),
-                Some(entry::Key::NextReport) => match entry::read_number(&value) {
-                    Some(next) => index.next_report = index.next_report.max(next),
-                    None => {
-                        notes.push("the count of reports has another form: it was counted anew".to_owned())
-                    }
-                },
-                Some(entry::Key::Done(..)) => {}
-                None => notes.push(format!(
-                    "an entry with the unknown key {:?} was left alone",
-                    key.escape_ascii().to_string()
-                )),
-            }
-        }
-        Ok((index, notes))
+    /// Of a journal whose chain stands at `end`, with links up to `archived` in the archive.
+    pub(crate) fn new(end: End, archived: u64) -> Self {
+        Self { end, archived, opens: true, ..Self::default() }
     }
 
-    fn load_record(&mut self, stream: String, sequence: u64, value: &[u8], notes: &mut Vec<String>) {
-        let next = self.live.entry(stream.clone()).or_insert(0);
-        if *next != sequence {
-            notes.push(format!(
-                "stream {stream:?}: record {next} should follow, but {sequence} does: records are missing"
-            ));
-        }
-        *next = sequence.saturating_add(1);
-        if entry::read_record(value).is_none() {
-            notes.push(format!("stream {stream:?}: record {sequence} has another form and cannot be read"));
-        }
+    /// Takes over what the chain tells.
+    pub(crate) fn fill(&mut self, expected: &Expected, next_report: Option<u64>) {
+        let running = expected.streams.iter().filter(|(_, stream)| stream.finished.is_none());
+        self.live = running.map(|(name, stream)| (name.clone(), stream.records.len() as u64)).collect();
+        self.reports =
+            expected.reports.iter().map(|(number, waiting)| (waiting.id.clone(), *number)).collect();
+        self.next_report = expected.next_report.max(next_report.unwrap_or_default());
     }
 
-    fn load_report(&mut self, sequence: u64, value: &[u8], notes: &mut Vec<String>) {
-        self.next_report = self.next_report.max(sequence.saturating_add(1));
-        match entry::read_report(value) {
-            Some((id, _)) => {
-                if self.reports.insert(id.to_owned(), sequence).is_some() {
-                    notes.push(format!(
-                        "outbox: report {id:?} is there twice; both are kept, the later one is acknowledged"
-                    ));
-                }
-            }
-            None => notes.push(format!("outbox: report {sequence} has another form: parked, it is not sent")),
-        }
+    /// A new commit begins.
+    pub(crate) fn begin(&mut self) {
+        self.opens = true;
+    }
+
+    /// Plans the next link of the chain.
+    pub(crate) fn link(&mut self, changes: &mut Changes, kind: Kind, number: u64, id: &str, value: &[u8]) {
+        let link = self.end.extend(std::mem::take(&mut self.opens), kind, number, id, value);
+        changes.insert(entry::chain_key(self.end.sequence), Some(link.value()));
+    }
+
+    /// Where the chain stands.
+    pub(crate) fn end(&self) -> End {
+        self.end
+    }
+
+    /// How many links are not in the archive.
+    pub(crate) fn unarchived(&self) -> u64 {
+        self.end.sequence - self.archived
+    }
+
+    /// Links up to `sequence` are in the archive.
+    pub(crate) fn archived(&mut self, sequence: u64) {
+        self.archived = sequence;
     }
 
     /// Names of the running streams.
@@ -94,7 +89,7 @@ impl Index {
         let wrong = |why| JournalError::Stream { stream: stream.to_owned(), why };
         let sequence = match self.live.get(stream) {
             Some(next) => *next,
-            None if store.any(changes, &entry::done_prefix(stream))? => {
+            None if store.finished(changes, stream)? => {
                 return Err(wrong("is finished: nothing can be added to it"));
             }
             None => 0,
@@ -102,7 +97,9 @@ impl Index {
         if sequence >= MAX_STREAM_RECORDS {
             return Err(wrong("has 1024 records: no job needs so many, a step is looping"));
         }
-        changes.insert(entry::live_key(stream, sequence), Some(entry::record_value(record)));
+        let value = entry::record_value(record);
+        self.link(changes, Kind::Record, sequence, stream, &value);
+        changes.insert(entry::live_key(stream, sequence), Some(value));
         self.live.insert(stream.to_owned(), sequence + 1);
         Ok(sequence)
     }
@@ -133,7 +130,9 @@ impl Index {
     pub(crate) fn report(&mut self, changes: &mut Changes, id: &str, report: &[u8]) -> u64 {
         let sequence = self.next_report;
         self.next_report += 1;
-        changes.insert(entry::report_key(sequence), Some(entry::report_value(id, report)));
+        let value = entry::report_value(id, report);
+        self.link(changes, Kind::Report, sequence, id, &value);
+        changes.insert(entry::report_key(sequence), Some(value));
         changes.insert(entry::NEXT_REPORT.to_vec(), Some(self.next_report.to_be_bytes().to_vec()));
         self.reports.insert(id.to_owned(), sequence);
         sequence
@@ -142,6 +141,7 @@ impl Index {
     /// Plans the end of a report; whether it was there.
     pub(crate) fn acknowledge(&mut self, changes: &mut Changes, id: &str) -> bool {
         let Some(sequence) = self.reports.remove(id) else { return false };
+        self.link(changes, Kind::Acknowledged, sequence, id, b"");
         changes.insert(entry::report_key(sequence), None);
         true
     }
@@ -154,7 +154,7 @@ impl Index {
         stream: &str,
     ) -> Result<(), JournalError> {
         let Some(next) = self.live.get(stream).copied() else {
-            return if store.any(changes, &entry::done_prefix(stream))? {
+            return if store.finished(changes, stream)? {
                 Ok(())
             } else {
                 Err(JournalError::Stream {
@@ -163,14 +163,18 @@ impl Index {
                 })
             };
         };
-        for sequence in 0..next.min(MAX_STREAM_RECORDS) {
+        let mut moved = Changes::new();
+        for sequence in 0..next {
             let key = entry::live_key(stream, sequence);
-            // A gap was noted when the store was opened; what is there moves.
-            if let Some(value) = store.get(changes, &key)? {
-                changes.insert(entry::done_key(stream, sequence), Some(value));
-                changes.insert(key, None);
-            }
+            let value = store.get(changes, &key)?.ok_or_else(|| JournalError::Illegible {
+                dir: store.dir().to_owned(),
+                detail: format!("record {sequence} of stream {stream:?} is gone since it was opened"),
+            })?;
+            moved.insert(entry::done_key(stream, sequence), Some(value));
+            moved.insert(key, None);
         }
+        changes.append(&mut moved);
+        self.link(changes, Kind::Finished, next, stream, b"");
         self.live.remove(stream);
         Ok(())
     }

@@ -1,12 +1,23 @@
 #![doc = include_str!("../README.md")]
 
+mod archive;
+#[cfg(test)]
+mod breaks;
+mod chain;
+mod checkpoint;
+mod compact;
 mod entry;
 mod error;
+mod expected;
+mod found;
 mod index;
 mod journal;
+mod opening;
+pub mod raw;
 mod store;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod writer;
 
 pub use error::JournalError;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::error::JournalError;
+use crate::{entry, error::JournalError};
 
 /// What one commit writes (`Some`) and removes (`None`), by key.
 pub(crate) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -19,7 +19,7 @@ const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How long a store this very process has just closed may take to let go of its file.
-const RELEASE_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const RELEASE_WAIT: Duration = Duration::from_secs(5);
 
 /// Makes the pages of the `db` file durable.
 pub(crate) type Sync = Box<dyn Fn() -> io::Result<()> + Send + std::marker::Sync>;
@@ -30,8 +30,8 @@ pub(crate) struct Store {
     /// `None` in a store that keeps nothing.
     sync: Option<Sync>,
     dir: PathBuf,
-    /// Held, never read: the exclusive lock. Dropped after `db`, as the fields' order says.
-    _lock: Option<File>,
+    /// The exclusive lock; `None` in a store that keeps nothing. Dropped after `db`, as the fields' order says.
+    lock: Option<File>,
 }
 
 impl Store {
@@ -40,16 +40,11 @@ impl Store {
         let failed = |doing| move |source| JournalError::Open { dir: dir.to_owned(), doing, source };
         std::fs::create_dir_all(dir).map_err(failed("creating the directory"))?;
         let lock = lock(dir)?;
-        let db = open_sled(dir)?;
+        let db = open_sled(dir, dir, RELEASE_WAIT)?;
         sync_tree(dir).map_err(failed("syncing the new files"))?;
         let file =
             OpenOptions::new().write(true).open(dir.join("db")).map_err(failed("opening its db file"))?;
-        Ok(Self {
-            db,
-            sync: Some(Box::new(move || file.sync_data())),
-            dir: dir.to_owned(),
-            _lock: Some(lock),
-        })
+        Ok(Self { db, sync: Some(Box::new(move || file.sync_data())), dir: dir.to_owned(), lock: Some(lock) })
     }
 
     /// A store in memory-backed files that vanish with it.
@@ -58,13 +53,19 @@ impl Store {
         let config = sled::Config::new().temporary(true).flush_every_ms(None).segment_size(SEGMENT_BYTES);
         let db =
             config.open().map_err(|e| JournalError::Illegible { dir: dir.clone(), detail: e.to_string() })?;
-        Ok(Self { db, sync: None, dir, _lock: None })
+        Ok(Self { db, sync: None, dir, lock: None })
     }
 
     /// The same store with another way to sync: for tests of what happens when it fails.
     #[cfg(test)]
     pub(crate) fn with_sync(mut self, sync: Sync) -> Self {
         self.sync = Some(sync);
+        self
+    }
+
+    /// The same store that answers after sled's own flush, which is no sync: for the control of the power-cut test.
+    pub(crate) fn without_sync(mut self) -> Self {
+        self.sync = Some(Box::new(|| Ok(())));
         self
     }
 
@@ -76,6 +77,11 @@ impl Store {
             None => self.db.remove(key),
         };
         assert!(done.is_ok());
+    }
+
+    /// Where its archive lies; `None` for a store that keeps nothing.
+    pub(crate) fn archive_dir(&self) -> Option<PathBuf> {
+        self.lock.as_ref().map(|_| self.dir.join("archive"))
     }
 
     /// Where the store lies.
@@ -108,8 +114,14 @@ impl Store {
         }
     }
 
-    /// Whether any key will start with `prefix` after `changes`; removals are not looked at, for nothing removes finished streams.
-    pub(crate) fn any(&self, changes: &Changes, prefix: &[u8]) -> Result<bool, JournalError> {
+    /// Whether `stream` will be finished after `changes`, in the store or in the archive.
+    pub(crate) fn finished(&self, changes: &Changes, stream: &str) -> Result<bool, JournalError> {
+        Ok(self.any(changes, &entry::done_prefix(stream))?
+            || self.get(changes, &entry::gone_key(stream))?.is_some())
+    }
+
+    /// Whether any key will start with `prefix` after `changes`; removals are not looked at, for no commit that adds removes any.
+    fn any(&self, changes: &Changes, prefix: &[u8]) -> Result<bool, JournalError> {
         let planned = changes.range(prefix.to_vec()..).next().is_some_and(|(key, _)| key.starts_with(prefix));
         Ok(planned || self.scan(prefix).next().transpose()?.is_some())
     }
@@ -120,6 +132,15 @@ impl Store {
         prefix: &[u8],
     ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), JournalError>> + '_ {
         self.db.scan_prefix(prefix).map(|pair| pair.map_err(|e| self.illegible(&e)))
+    }
+
+    /// All pairs but the names of archived streams, in the order of the keys.
+    pub(crate) fn scan_but_gone(
+        &self,
+    ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), JournalError>> + '_ {
+        let before = self.db.range::<&[u8], _>(..entry::GONE);
+        let after = self.db.range::<&[u8], _>(entry::AFTER_GONE..);
+        before.chain(after).map(|pair| pair.map_err(|e| self.illegible(&e)))
     }
 
     fn illegible(&self, error: &sled::Error) -> JournalError {
@@ -140,26 +161,25 @@ fn lock(dir: &Path) -> Result<File, JournalError> {
 }
 
 /// Opens sled, which panics on some damaged files: that becomes an error too.
-fn open_sled(dir: &Path) -> Result<sled::Db, JournalError> {
+/// `named` is the directory that errors speak of.
+pub(crate) fn open_sled(path: &Path, named: &Path, wait: Duration) -> Result<sled::Db, JournalError> {
     let config = sled::Config::new()
-        .path(dir)
+        .path(path)
         .flush_every_ms(None)
         .segment_size(SEGMENT_BYTES)
         .cache_capacity(CACHE_BYTES);
-    let illegible = |detail: String| JournalError::Illegible { dir: dir.to_owned(), detail };
+    let illegible = |detail: String| JournalError::Illegible { dir: named.to_owned(), detail };
     let start = Instant::now();
     loop {
         let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open()))
             .map_err(|_| illegible("the store's own check failed while it was opened".to_owned()))?;
         match opened {
             // We hold the lock file, so sled's own lock is held by a store of this process that is just going away.
-            Err(sled::Error::Io(e))
-                if e.to_string().contains("acquire lock") && start.elapsed() < RELEASE_WAIT =>
-            {
+            Err(sled::Error::Io(e)) if e.to_string().contains("acquire lock") && start.elapsed() < wait => {
                 std::thread::yield_now();
             }
             Err(sled::Error::Io(source)) => {
-                return Err(JournalError::Open { dir: dir.to_owned(), doing: "opening the store", source });
+                return Err(JournalError::Open { dir: named.to_owned(), doing: "opening the store", source });
             }
             Err(e) => return Err(illegible(e.to_string())),
             Ok(db) => return Ok(db),

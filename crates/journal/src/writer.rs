@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    compact,
     error::JournalError,
     index::Index,
     store::{Changes, Store},
@@ -18,7 +19,7 @@ use crate::{
 /// How many requests wait before callers block.
 pub(crate) const QUEUE: usize = 1024;
 /// Most requests of one commit.
-const GROUP: usize = 256;
+pub(crate) const GROUP: usize = 256;
 /// A commit takes no more requests once it has this many bytes: half a segment of the store.
 const GROUP_BYTES: usize = 1024 * 1024;
 
@@ -39,6 +40,10 @@ pub(crate) enum Command {
     Acknowledge {
         id: String,
     },
+    /// Moves links and finished streams to the archive; a commit of its own, after what waited before it.
+    Compact {
+        keep: usize,
+    },
     /// The last one: closes the store.
     Seal,
 }
@@ -50,8 +55,13 @@ impl Command {
                 record.len() + report.as_ref().map_or(0, |(_, bytes)| bytes.len())
             }
             Self::Report { report, .. } => report.len(),
-            Self::Finish { .. } | Self::Acknowledge { .. } | Self::Seal => 0,
+            Self::Finish { .. } | Self::Acknowledge { .. } | Self::Compact { .. } | Self::Seal => 0,
         }
+    }
+
+    /// Whether nothing may be committed with it that came after it.
+    fn ends_a_group(&self) -> bool {
+        matches!(self, Self::Compact { .. } | Self::Seal)
     }
 }
 
@@ -96,6 +106,19 @@ impl Shared {
             notes,
             news: Mutex::new(News { fresh, over: false }),
             bell: Condvar::new(),
+        }
+    }
+
+    /// Counts a commit's syncs, or poisons the journal.
+    fn count(&self, commit: Result<u64, String>) {
+        match commit {
+            Ok(syncs) => {
+                self.syncs.fetch_add(syncs, Ordering::Relaxed);
+            }
+            Err(reason) => {
+                tracing::error!(dir = %self.dir.display(), reason, "the journal is poisoned, the station must stop");
+                let _first_reason_stays = self.poison.set(reason);
+            }
         }
     }
 
@@ -158,13 +181,13 @@ pub(crate) fn run(shared: &Shared, requests: &Receiver<Request>) {
     }
 }
 
-/// `first` and what waits behind it, within bounds; nothing after a seal.
+/// `first` and what waits behind it, within bounds; nothing after a compaction or a seal.
 fn gather(first: Request, requests: &Receiver<Request>) -> Vec<Request> {
     let mut bytes = first.command.bytes();
     let mut group = vec![first];
     while group.len() < GROUP
         && bytes < GROUP_BYTES
-        && !group.last().is_some_and(|request| matches!(request.command, Command::Seal))
+        && !group.last().is_some_and(|request| request.command.ends_a_group())
     {
         let Ok(next) = requests.try_recv() else { break };
         bytes += next.command.bytes();
@@ -177,27 +200,30 @@ fn gather(first: Request, requests: &Receiver<Request>) -> Vec<Request> {
 fn serve(shared: &Shared, group: Vec<Request>) -> bool {
     let sealed = group.last().is_some_and(|request| matches!(request.command, Command::Seal));
     let mut answers = Vec::with_capacity(group.len());
-    let mut changes = Changes::new();
     let mut fresh = false;
     {
         let mut guard = shared.state.write().unwrap_or_else(PoisonError::into_inner);
         let Some(state) = guard.as_mut() else { return false };
+        let mut changes = Changes::new();
+        let mut compaction = None;
+        state.index.begin();
         for Request { command, reply } in group {
+            if let Command::Compact { keep } = command {
+                compaction = Some((keep, reply));
+                break;
+            }
             let waiting = state.index.reports();
             let answer = plan(state, &mut changes, command);
             fresh |= state.index.reports() > waiting;
             answers.push((reply, answer));
         }
         if !changes.is_empty() {
-            match state.store.commit(changes) {
-                Ok(syncs) => {
-                    shared.syncs.fetch_add(syncs, Ordering::Relaxed);
-                }
-                Err(reason) => {
-                    tracing::error!(dir = %shared.dir.display(), reason, "the journal is poisoned, the station must stop");
-                    let _first_reason_stays = shared.poison.set(reason);
-                }
-            }
+            shared.count(state.store.commit(changes));
+        }
+        if let Some((keep, reply)) = compaction
+            && shared.poison.get().is_none()
+        {
+            answers.push((reply, compact(shared, state, keep)));
         }
         if sealed {
             // Before the answer, so that whoever asked can open the directory again.
@@ -213,6 +239,16 @@ fn serve(shared: &Shared, group: Vec<Request>) -> bool {
         shared.ring(|news| news.fresh = true);
     }
     durable && !sealed
+}
+
+fn compact(shared: &Shared, state: &mut State, keep: usize) -> Result<u64, JournalError> {
+    let done = compact::run(&state.store, &mut state.index, keep);
+    match &done {
+        Ok(done) => shared.count(Ok(done.syncs)),
+        Err(JournalError::Poisoned { reason, .. }) => shared.count(Err(reason.clone())),
+        Err(_) => {}
+    }
+    done.map(|done| done.links)
 }
 
 /// Adds what `command` writes to `changes`; a refused one adds nothing.
@@ -236,6 +272,7 @@ fn plan(state: &mut State, changes: &mut Changes, command: Command) -> Result<u6
         },
         Command::Finish { stream } => index.finish(store, changes, &stream).map(|()| 0),
         Command::Acknowledge { id } => Ok(u64::from(index.acknowledge(changes, &id))),
-        Command::Seal => Ok(0),
+        // A compaction is not planned: it is done after the commit.
+        Command::Compact { .. } | Command::Seal => Ok(0),
     }
 }
