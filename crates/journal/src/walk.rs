@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Most entries without a link that one torn commit can leave: a record and a report for each of its requests.
-const MOST_UNLINKED: usize = 2 * GROUP;
+pub(crate) const MOST_UNLINKED: usize = 2 * GROUP;
 
 /// The chain as far as it holds.
 pub(crate) struct Walked {
