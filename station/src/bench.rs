@@ -12,6 +12,7 @@ use std::{
 };
 
 use gm::SigningKey;
+use hub::Hub;
 use journal::Journal;
 use model::{KeyId, OrderNumber, Outcome, SlotName};
 use profile::Profile;
@@ -19,6 +20,9 @@ use wire::{Event, JobEnded, KeyRefused, RefusalReason, Report, SlotPhase};
 use workflow::{Begun, Ended, InWork, Record, State, replay};
 
 use crate::{board::Board, clock, config::Config, link::Link, pool::Pool};
+
+/// Keys whose device-key count is remembered; only keys that refused the factory key are.
+const TRIES_REMEMBERED_MAX: usize = 10_000;
 
 /// A job that was begun and waits for its key to come back.
 pub struct Unfinished {
@@ -44,6 +48,8 @@ pub struct Bench {
     pub journal: Journal,
     /// The portal.
     pub link: Link,
+    /// Which reader is which slot.
+    pub hub: Hub,
     /// Opens what is sealed to this station.
     pub sealing_key: Arc<SigningKey>,
     /// Orders of which every key may be made.
@@ -52,6 +58,7 @@ pub struct Bench {
     pub journal_dir: PathBuf,
     unfinished: Mutex<BTreeMap<SlotName, Unfinished>>,
     present: Mutex<BTreeMap<KeyId, SlotName>>,
+    device_tries: Mutex<BTreeMap<KeyId, u8>>,
     draining: AtomicBool,
     halting: AtomicBool,
 }
@@ -67,6 +74,7 @@ impl Bench {
         board: Board,
         journal: Journal,
         link: Link,
+        hub: Hub,
         sealing_key: Arc<SigningKey>,
         ready_orders: mpsc::Sender<OrderNumber>,
     ) -> Self {
@@ -78,10 +86,12 @@ impl Bench {
             board,
             journal,
             link,
+            hub,
             sealing_key,
             ready_orders,
             unfinished: Mutex::default(),
             present: Mutex::default(),
+            device_tries: Mutex::default(),
             draining: AtomicBool::new(false),
             halting: AtomicBool::new(false),
         }
@@ -156,13 +166,14 @@ impl Bench {
                 sign_cert_serial: ended.sign_cert_serial.clone(),
                 enc_cert_serial: ended.enc_cert_serial.clone(),
                 key_touched: ended.key_touched,
-                detail: ended.detail.clone(),
+                detail: cut(&ended.detail),
             }),
         };
+        // Before the report can be seen and acknowledged by anybody.
+        self.pool.reported(job);
         if let Err(error) = self.write_end(stream, begun, ended, &report) {
             return self.stop_for(&error);
         }
-        self.pool.reported(job);
         tracing::info!(%job, key = %begun.key, slot = %begun.slot, outcome = ?ended.outcome, ms = ended.milliseconds, detail = ended.detail, "job ended");
         if let Some(reason) = ended.refusal {
             self.refuse(&begun.slot, Some(begun.key.clone()), reason, &ended.detail);
@@ -183,6 +194,7 @@ impl Bench {
 
     /// Shows and reports a key that is not taken.
     pub fn refuse(&self, slot: &SlotName, key: Option<KeyId>, reason: RefusalReason, detail: &str) {
+        let detail = &cut(detail);
         tracing::warn!(%slot, key = key.as_ref().map(ToString::to_string), ?reason, detail, "key refused");
         let at = clock::now();
         let report = Report {
@@ -211,6 +223,7 @@ impl Bench {
             outcome,
             key_touched: unfinished.work.touched(),
             refusal: None,
+            device_tries: None,
             milliseconds: 0,
             sign_cert_serial: None,
             enc_cert_serial: None,
@@ -218,6 +231,42 @@ impl Bench {
             at: clock::now(),
         };
         self.finish(&unfinished.stream, &unfinished.work.begun, &ended);
+    }
+
+    /// Ends the jobs of pulled keys that did not come back in time, in whatever slot.
+    pub fn expire(&self) {
+        let now = Instant::now();
+        let over: Vec<Unfinished> =
+            self.unfinished().extract_if(.., |_, waiting| waiting.until <= now).map(|(_, w)| w).collect();
+        for waiting in over {
+            let detail =
+                "钥匙在制证中被拔出且未及时插回，请隔离 (pulled in work and not put back: set it aside)";
+            self.give_up(&waiting, Outcome::Error, detail);
+        }
+    }
+
+    /// Nobody can see whether the key of a slot is there: the time it has to come back begins anew.
+    pub fn hold_expiry(&self, slot: &SlotName) {
+        let until = Instant::now() + self.patience_with_pulled_keys();
+        if let Some(waiting) = self.unfinished().get_mut(slot) {
+            waiting.until = until;
+        }
+    }
+
+    /// The count of tries that a key's device key was last heard to have.
+    #[must_use]
+    pub fn device_tries(&self, key: &KeyId) -> Option<u8> {
+        self.device_tries.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
+    }
+
+    /// Remembers it for the next time the key is plugged, in whatever slot.
+    pub fn remember_device_tries(&self, key: &KeyId, left: Option<u8>) {
+        let mut tries = self.device_tries.lock().unwrap_or_else(PoisonError::into_inner);
+        match left {
+            Some(left) if tries.len() < TRIES_REMEMBERED_MAX => drop(tries.insert(key.clone(), left)),
+            Some(_) => {}
+            None => drop(tries.remove(key)),
+        }
     }
 
     /// How long a pulled key is waited for.
@@ -283,6 +332,12 @@ impl Bench {
             records.iter().map(|bytes| serde_json::from_slice(bytes)).collect::<Result<_, _>>()?;
         Ok(replay(&records)?)
     }
+}
+
+/// Texts that came from a key or the portal, cut so that no record grows over its bound.
+fn cut(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 400;
+    text.chars().take(CHARACTERS_MAX).collect()
 }
 
 /// Id of the report that ends a stream: of the event, not of chance.

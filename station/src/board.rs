@@ -1,6 +1,9 @@
 //! The board: what every slot shows, in one place, for the kiosk screen and the portal.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use model::SlotName;
 use tokio::sync::watch;
@@ -10,7 +13,11 @@ use wire::{SlotPhase, SlotStatus, Status};
 #[derive(Clone)]
 pub struct Board {
     sender: watch::Sender<Status>,
+    troubles: Arc<Mutex<BTreeSet<String>>>,
 }
+
+/// Troubles shown at once; more would not be read.
+const TROUBLES_MAX: usize = 20;
 
 impl Board {
     /// A board with every slot offline.
@@ -24,7 +31,22 @@ impl Board {
             outbox: 0,
             waiting_jobs: 0,
         };
-        Self { sender: watch::Sender::new(status) }
+        Self { sender: watch::Sender::new(status), troubles: Arc::default() }
+    }
+
+    /// Shows something that staff must look after, until the station is restarted.
+    pub fn trouble(&self, text: String) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if troubles.len() < TROUBLES_MAX && troubles.insert(text) {
+            drop(troubles);
+            self.sender.send_modify(|_| {});
+        }
+    }
+
+    /// What staff must look after.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Changes one slot. Watchers wake only if something is different afterwards.

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, bail};
 use gm::certificate::Certificate;
-use hub::{Hub, Slots, UsbAddress};
+use hub::{Hub, Slots};
 use profile::{Profile, Transport};
 use ukey::{CardTransport, CertKind, PinType, Session};
-use ukey_pcsc::{ChannelId, Reader};
+use ukey_pcsc::Reader;
 use workflow::{Look, identify};
 
-use crate::config::Config;
+use crate::{config::Config, slot::usb_address};
 
 /// Readers and USB ports, and which slot each is.
 ///
@@ -21,14 +21,11 @@ pub fn slots(config: &Config) -> anyhow::Result<String> {
     let mut text = String::from("readers:\n");
     for name in ukey_pcsc::readers()? {
         let transport = Reader::new(&name).and_then(|mut reader| reader.connect()).ok();
-        let at = match transport.as_ref().and_then(ukey_pcsc::PcscTransport::channel_id) {
-            Some(ChannelId::Usb { bus, address }) => Some(UsbAddress { bus, address }),
-            _ => None,
-        };
+        let at = transport.as_ref().and_then(usb_address);
         let slot = hub
             .resolve(&name, at)?
             .map_or_else(|| "not configured".to_owned(), |slot| format!("slot {slot}"));
-        let key = if transport.is_some() { "a key is in" } else { "empty" };
+        let key = if transport.is_some() { "a key is in" } else { "empty or in use" };
         writeln!(text, "  {name}: {slot}, {key}")?;
     }
     writeln!(text, "USB devices:")?;

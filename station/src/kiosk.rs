@@ -1,6 +1,9 @@
 //! The bench screen: every slot in large type, live, readable from two metres.
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::{
+    convert::Infallible,
+    net::{SocketAddr, TcpListener},
+};
 
 use askama::Template;
 use axum::{
@@ -24,12 +27,14 @@ use crate::board::Board;
 struct KioskPage<'a> {
     station: &'a str,
     status: &'a Status,
+    troubles: &'a [String],
 }
 
 #[derive(Template)]
 #[template(path = "slots.html")]
 struct SlotsPart<'a> {
     status: &'a Status,
+    troubles: &'a [String],
 }
 
 #[derive(Clone)]
@@ -38,16 +43,26 @@ struct Kiosk {
     station: String,
 }
 
-/// Serves the screen until the process ends.
+/// Takes the screen's address, at start, so that a taken one is told at once.
 ///
 /// # Errors
-/// Where the address is taken.
-pub async fn serve(listen: SocketAddr, board: Board, station: String) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(listen)
-        .await
+/// The address is taken.
+pub fn listen(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(listen)
         .map_err(|error| anyhow::anyhow!("kiosk.listen {listen}: {error}; choose another port"))?;
-    axum::serve(listener, router(board, station)).await?;
-    Ok(())
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Serves the screen until the process ends.
+pub async fn serve(listener: TcpListener, board: Board, station: String) {
+    let served = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => axum::serve(listener, router(board, station)).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = served {
+        tracing::error!(%error, "the bench screen is gone; the work goes on");
+    }
 }
 
 /// The screen's routes.
@@ -62,15 +77,17 @@ pub fn router(board: Board, station: String) -> Router {
 
 async fn page(State(kiosk): State<Kiosk>) -> Response {
     let status = kiosk.board.now();
-    match (KioskPage { station: &kiosk.station, status: &status }).render() {
+    match (KioskPage { station: &kiosk.station, status: &status, troubles: &kiosk.board.troubles() }).render()
+    {
         Ok(html) => Html(html).into_response(),
         Err(error) => (axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
 async fn events(State(kiosk): State<Kiosk>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let stream = WatchStream::new(kiosk.board.subscribe()).map(|status| {
-        let part = SlotsPart { status: &status }.render().unwrap_or_default();
+    let stream = WatchStream::new(kiosk.board.subscribe()).map(move |status| {
+        let part =
+            SlotsPart { status: &status, troubles: &kiosk.board.troubles() }.render().unwrap_or_default();
         Ok(Event::default().event("slots").data(part.replace('\n', " ")))
     });
     Sse::new(stream).keep_alive(KeepAlive::default())

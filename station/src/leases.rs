@@ -21,9 +21,11 @@ pub fn run(bench: &Arc<Bench>) {
     while !bench.is_draining() {
         bench.board.waiting_jobs(bench.pool.waiting());
         let capacity = usize::from(bench.config.work.jobs_ready).saturating_sub(bench.pool.waiting());
-        if capacity > 0 && Instant::now() >= pull_at {
+        // A full pool of jobs for other models must not starve the blanks that wait.
+        let wanted = bench.pool.wanted();
+        if (capacity > 0 || !wanted.is_empty()) && Instant::now() >= pull_at {
             let before = bench.pool.holding().len();
-            if let Some(seconds) = pull(bench, capacity) {
+            if let Some(seconds) = pull(bench, capacity, wanted) {
                 renew_at.get_or_insert(Instant::now() + Duration::from_secs(u64::from(seconds / 3)));
             }
             let pace = if bench.pool.holding().len() > before { PACE } else { IDLE_PACE };
@@ -37,10 +39,11 @@ pub fn run(bench: &Arc<Bench>) {
     }
 }
 
-fn pull(bench: &Bench, capacity: usize) -> Option<u32> {
+fn pull(bench: &Bench, capacity: usize, wanted: Vec<String>) -> Option<u32> {
+    let all = || bench.profiles.iter().map(|profile| profile.name.clone()).collect();
     let pull = Pull {
-        capacity: u16::try_from(capacity).unwrap_or(u16::MAX),
-        profiles: bench.profiles.iter().map(|profile| profile.name.clone()).collect(),
+        capacity: u16::try_from(capacity.max(1)).unwrap_or(u16::MAX),
+        profiles: if capacity == 0 { wanted.clone() } else { all() },
         holding: bench.pool.holding(),
     };
     match bench.link.request(&Up::Pull(pull)) {
@@ -49,6 +52,7 @@ fn pull(bench: &Bench, capacity: usize) -> Option<u32> {
                 tracing::info!(job = %order.job, programme = order.programme, "leased");
             }
             bench.pool.add(lease.jobs);
+            bench.pool.asked(&wanted);
             Some(lease.seconds)
         }
         Ok(Down::Refused(refused)) => {

@@ -54,7 +54,7 @@ enum Command {
     },
     /// Enrols this station at the portal. The one-time code is asked for on standard input.
     Enrol {
-        /// The portal's address, such as https://portal.example.
+        /// The portal's address, such as `https://portal.example`.
         #[arg(long)]
         portal: String,
     },

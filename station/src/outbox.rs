@@ -48,7 +48,10 @@ impl Outbox {
             drop(sent);
             match serde_json::from_slice::<Report>(&bytes) {
                 Ok(report) => bench.link.send(&id, &Up::Report(report)),
-                Err(error) => self.park(&id, &format!("it cannot be read: {error}")),
+                Err(error) => self.park(bench, &id, &format!("it cannot be read: {error}")),
+            }
+            if bench.is_halting() {
+                break;
             }
         }
         Ok(())
@@ -73,7 +76,8 @@ impl Outbox {
     }
 
     /// The portal will never take it.
-    pub fn park(&self, id: &str, why: &str) {
+    pub fn park(&self, bench: &Bench, id: &str, why: &str) {
+        bench.board.trouble(format!("门户拒收报告 {id}：{why}。请先不要发出相关钥匙，并联系门户管理员"));
         tracing::error!(
             report = id,
             why,

@@ -14,6 +14,9 @@ use wire::{Down, Event, JobOrder, LabelPrinted, Parcel, ParcelRequest, Party, Re
 
 use crate::{bench::Bench, clock};
 
+/// After so many prints without a receipt staff must look: the label may lie on the table several times.
+const PRINTS_MAX: u32 = 3;
+
 /// First and longest pause before an order is asked for again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
@@ -23,6 +26,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 enum OrderRecord {
     /// One of its keys is made.
     Passed { job: JobId, quantity: u16 },
+    /// Its label is about to be printed. More than one: it was, or may have been, printed before.
+    Printing { waybill: String },
     /// Its label is printed.
     Labelled { waybill: String },
 }
@@ -41,20 +46,22 @@ pub fn note_passed(journal: &Journal, order: &JobOrder) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether every key of an order is made here and its label is still to be printed.
-fn is_ready(journal: &Journal, order: &OrderNumber) -> anyhow::Result<bool> {
+/// How often the label of an order was begun to be printed; `None` = not every key is made here, or the label is done.
+fn prints(journal: &Journal, order: &OrderNumber) -> anyhow::Result<Option<u32>> {
     let mut passed = BTreeSet::new();
     let mut wanted = usize::MAX;
+    let mut prints = 0;
     for bytes in journal.stream(&stream(order))? {
         match serde_json::from_slice(&bytes)? {
             OrderRecord::Passed { job, quantity } => {
                 passed.insert(job);
                 wanted = usize::from(quantity);
             }
-            OrderRecord::Labelled { .. } => return Ok(false),
+            OrderRecord::Printing { .. } => prints += 1,
+            OrderRecord::Labelled { .. } => return Ok(None),
         }
     }
-    Ok(passed.len() >= wanted)
+    Ok((passed.len() >= wanted).then_some(prints))
 }
 
 /// Labels orders until the station halts. Runs on a thread of its own.
@@ -94,7 +101,12 @@ fn label_order(
     printer: &Printer,
     order: &OrderNumber,
 ) -> anyhow::Result<bool> {
-    if !is_ready(&bench.journal, order)? {
+    let Some(prints) = prints(&bench.journal, order)? else { return Ok(true) };
+    if prints >= PRINTS_MAX {
+        bench
+            .board
+            .trouble(format!("订单 {order} 的面单已打印 {prints} 次仍未确认，请检查打印机后重启工位程序"));
+        tracing::error!(%order, prints, "the label was sent to the printer and never confirmed; look at the printer, then restart");
         return Ok(true);
     }
     let parcel = match bench.link.request(&Up::Parcel(ParcelRequest { order: order.clone() })) {
@@ -110,13 +122,15 @@ fn label_order(
         tracing::error!(%order, payment = parcel.payment, "only 到付 can be printed; update the station");
         return Ok(false);
     }
-    let label = match maker.render(&label_data(&parcel)) {
+    let label = match maker.render(&label_data(&parcel, prints + 1)) {
         Ok(label) => label,
         Err(error) => {
             tracing::error!(%order, %error, "the label cannot be made; correct the order at the portal");
             return Ok(false);
         }
     };
+    let printing = serde_json::to_vec(&OrderRecord::Printing { waybill: parcel.waybill.clone() })?;
+    bench.journal.append(&stream(order), &printing)?;
     if let Err(error) = printer.print(&parcel.waybill, &label) {
         tracing::error!(%order, %error, "the label was not printed; look at the printer, it is tried again");
         return Ok(false);
@@ -131,7 +145,8 @@ fn label_order(
     Ok(true)
 }
 
-fn label_data(parcel: &Parcel) -> LabelData {
+/// The label says the how-manieth print it is, so that staff can tell a second one.
+fn label_data(parcel: &Parcel, print_count: u32) -> LabelData {
     LabelData {
         order_number: parcel.order.to_string(),
         waybill: parcel.waybill.clone(),
@@ -146,7 +161,7 @@ fn label_data(parcel: &Parcel) -> LabelData {
         quantity: parcel.quantity.into(),
         key_serials: parcel.key_serials.clone(),
         printed_at: clock::china(),
-        print_count: 1,
+        print_count,
     }
 }
 

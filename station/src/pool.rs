@@ -24,6 +24,8 @@ enum Place {
 struct Inner {
     queue: VecDeque<JobOrder>,
     places: BTreeMap<JobId, Place>,
+    /// Profiles of blanks that wait and have no job; true once the portal was asked for them in vain.
+    wanted: BTreeMap<String, bool>,
     closed: bool,
 }
 
@@ -70,17 +72,51 @@ impl Pool {
         if inner.closed {
             return None;
         }
-        let at = fits(&inner)?;
+        let Some(at) = fits(&inner) else {
+            inner.wanted.entry(profile.to_owned()).or_insert(false);
+            return None;
+        };
         let order = inner.queue.remove(at)?;
+        inner.wanted.remove(profile);
         inner.places.insert(order.job.clone(), Place::InWork);
         Some(order)
     }
 
-    /// Whether jobs wait, none of which a key of `profile` may serve: the key is of the wrong model.
+    /// Puts back a job that was taken and not begun.
+    pub fn give_back(&self, order: JobOrder) {
+        let mut inner = self.lock();
+        inner.places.insert(order.job.clone(), Place::Waiting);
+        inner.queue.push_front(order);
+        self.shared.1.notify_all();
+    }
+
+    /// Profiles of blanks that wait although jobs are here: the portal is asked for jobs for these alone.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<String> {
+        self.lock().wanted.keys().cloned().collect()
+    }
+
+    /// The portal was asked for jobs for these profiles; whatever it had is in the queue.
+    pub fn asked(&self, profiles: &[String]) {
+        let mut inner = self.lock();
+        for profile in profiles {
+            if let Some(in_vain) = inner.wanted.get_mut(profile) {
+                *in_vain = true;
+            }
+        }
+    }
+
+    /// Whether jobs wait, none of which a key of `profile` may serve, and the portal has none either: the key is of the wrong model.
     #[must_use]
     pub fn only_other_models_wait(&self, profile: &str) -> bool {
         let inner = self.lock();
-        !inner.queue.is_empty() && !inner.queue.iter().any(|order| allows(order, profile))
+        let in_vain = inner.wanted.get(profile) == Some(&true);
+        in_vain && !inner.queue.is_empty() && !inner.queue.iter().any(|order| allows(order, profile))
+    }
+
+    /// A blank of `profile` waits no longer.
+    pub fn no_longer_wanted(&self, profile: &str) {
+        self.lock().wanted.remove(profile);
     }
 
     /// The job ended and its report is in the outbox.
@@ -171,6 +207,9 @@ mod tests {
         let pool = Pool::default();
         pool.add(vec![job(1, &["longmai/gm3000"])]);
         assert!(pool.take("ukey/virtual", Duration::ZERO).is_none());
+        assert!(!pool.only_other_models_wait("ukey/virtual"), "the portal may have one");
+        assert_eq!(pool.wanted(), ["ukey/virtual"]);
+        pool.asked(&pool.wanted());
         assert!(pool.only_other_models_wait("ukey/virtual"));
         assert!(pool.take("longmai/gm3000", Duration::ZERO).is_some());
         assert!(!pool.only_other_models_wait("ukey/virtual"));

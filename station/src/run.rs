@@ -1,7 +1,7 @@
 //! Wiring: the only place of the station where parts are chosen and joined.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, mpsc},
     thread::JoinHandle,
@@ -9,17 +9,27 @@ use std::{
 };
 
 use anyhow::Context as _;
-use hub::{Hub, Slots, UsbAddress};
+use hub::{Hub, Slots};
 use journal::Journal;
 use label::{LabelMaker, Printer};
 use model::SlotName;
-use ukey_pcsc::{ChannelId, Reader, ReaderWatch, Readers};
+use ukey_pcsc::{Reader, ReaderWatch, Readers};
 use wire::{Direction, Down, Status, Topic};
 
 use crate::{
-    bench::Bench, board::Board, config::Config, identity, kiosk, leases, link::Link, outbox::Outbox, parcels,
-    pool::Pool, slot::SlotWorker,
+    bench::Bench,
+    board::Board,
+    config::Config,
+    identity, kiosk, leases,
+    link::Link,
+    outbox::Outbox,
+    parcels,
+    pool::Pool,
+    slot::{SlotWorker, usb_address},
 };
+
+/// How long the slots' threads may take to end.
+const JOIN_MAX: Duration = Duration::from_secs(10);
 
 /// Status goes to the portal at most this often.
 const STATUS_PACE: Duration = Duration::from_millis(250);
@@ -40,6 +50,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         tracing::error!(note, "the journal has an entry that cannot be read");
     }
     let board = Board::new(&names);
+    let screen = kiosk::listen(config.kiosk.listen)?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let _inside = runtime.enter();
@@ -63,7 +74,6 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let link = Link::new(station.clone(), publisher.clone(), runtime.handle().clone(), config.portal.clone());
     let (ready_orders, ready) = mpsc::channel();
     let kiosk_at = config.kiosk.listen;
-    let shutdown = Duration::from_secs(config.work.shutdown_seconds);
     let bench = Arc::new(Bench::new(
         config,
         profiles,
@@ -71,6 +81,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         board.clone(),
         journal.clone(),
         link,
+        Hub::new(slots),
         Arc::new(identity.sealing_key),
         ready_orders,
     ));
@@ -79,7 +90,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let outbox = Arc::new(Outbox::default());
     runtime.spawn(receive(inbox, bench.clone(), outbox.clone()));
     runtime.spawn(stop_on_signal(bench.clone()));
-    let screen = runtime.spawn(kiosk::serve(kiosk_at, board.clone(), station.to_string()));
+    runtime.spawn(kiosk::serve(screen, board.clone(), station.to_string()));
     let mut threads = vec![
         thread("outbox", {
             let bench = bench.clone();
@@ -99,23 +110,23 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         })?,
     ];
     tracing::info!(%station, slots = names.len(), kiosk = %kiosk_at, "the station is running");
-    serve_slots(&bench, slots)?;
+    let served = serve_slots(&bench);
+    // Whatever ended the slots, the other threads end too and the journal is closed.
+    bench.halt();
     for thread in threads.drain(..) {
         if thread.join().is_err() {
             tracing::error!("a thread ended badly; see the lines above");
         }
     }
-    if screen.is_finished() {
-        runtime.block_on(screen)??;
-    }
     let last = Status { online: false, ..bench.board.now() };
     bench.link.status(&last);
     runtime.block_on(publisher.close());
     runtime.shutdown_timeout(Duration::from_secs(2));
-    tracing::info!(grace = ?shutdown, "stopped");
+    tracing::info!("stopped");
     let sealed = journal.sealed();
     tracing::info!(syncs = journal.syncs(), "journal closed");
-    sealed.context("the journal failed; nothing was done to any key after that")
+    sealed.context("the journal failed; nothing was done to any key after that")?;
+    served
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
@@ -123,27 +134,23 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<Jo
 }
 
 /// A thread for each slot with a named reader; for USB slots a thread for each reader that turns up.
-fn serve_slots(bench: &Arc<Bench>, slots: Slots) -> anyhow::Result<()> {
-    let hub = Hub::new(slots);
+fn serve_slots(bench: &Arc<Bench>) -> anyhow::Result<()> {
+    let hub = &bench.hub;
     let mut workers: BTreeMap<String, JoinHandle<()>> = BTreeMap::new();
     for slot in hub.slots().iter() {
         if let hub::Place::Reader(reader) = &slot.place {
             workers.insert(reader.clone(), spawn_worker(bench, slot.name.clone(), reader, false)?);
         }
     }
-    let mut watch = ReaderWatch::new();
-    let mut readers = Vec::new();
+    let mut usb = UsbReaders::default();
     let mut stop_by = None;
     while !bench.is_halting() {
         if hub.slots().any_usb() {
-            if let Readers::Changed(names) = watch.wait(Duration::from_millis(500)) {
-                readers = names;
-            }
-            workers.retain(|_, worker| !worker.is_finished());
-            adopt_usb_readers(bench, &hub, &readers, &mut workers)?;
+            usb.adopt(bench, &mut workers)?;
         } else {
             std::thread::sleep(Duration::from_millis(200));
         }
+        bench.expire();
         // Told to stop: keys in work may finish, then everything halts.
         if bench.is_draining() {
             let by = *stop_by
@@ -154,12 +161,23 @@ fn serve_slots(bench: &Arc<Bench>, slots: Slots) -> anyhow::Result<()> {
             }
         }
     }
+    join(workers);
+    Ok(())
+}
+
+/// Waits for the slots' threads, but not for ever: PC/SC cannot break off a command that a stuck key never answers.
+fn join(workers: BTreeMap<String, JoinHandle<()>>) {
+    let by = Instant::now() + JOIN_MAX;
     for (reader, worker) in workers {
-        if worker.join().is_err() {
+        while !worker.is_finished() && Instant::now() < by {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if !worker.is_finished() {
+            tracing::error!(reader, "its key does not answer; the job is resumed at the next start");
+        } else if worker.join().is_err() {
             tracing::error!(reader, "a slot's thread ended badly; see the lines above");
         }
     }
-    Ok(())
 }
 
 fn spawn_worker(
@@ -169,37 +187,66 @@ fn spawn_worker(
     reader_is_key: bool,
 ) -> anyhow::Result<JoinHandle<()>> {
     let reader = Reader::new(reader)?;
-    let worker =
-        SlotWorker { name: name.clone(), reader, bench: bench.clone(), settled: None, reader_is_key };
+    let worker = SlotWorker {
+        name: name.clone(),
+        reader,
+        bench: bench.clone(),
+        settled: None,
+        attempts: 0,
+        reader_is_key,
+    };
     thread(&format!("slot {name}"), move || worker.run())
 }
 
-/// Finds the slots of readers that are keys plugged into configured USB ports.
-fn adopt_usb_readers(
-    bench: &Arc<Bench>,
-    hub: &Hub,
-    readers: &[String],
-    workers: &mut BTreeMap<String, JoinHandle<()>>,
-) -> anyhow::Result<()> {
-    for name in readers {
-        if workers.contains_key(name) {
-            continue;
-        }
-        let Ok(transport) = Reader::new(name).and_then(|mut reader| reader.connect()) else { continue };
-        let at = match transport.channel_id() {
-            Some(ChannelId::Usb { bus, address }) => Some(UsbAddress { bus, address }),
-            _ => None,
-        };
-        drop(transport);
-        match hub.resolve(name, at) {
-            Ok(Some(slot)) => {
-                workers.insert(name.clone(), spawn_worker(bench, slot, name, true)?);
+/// Readers that are keys plugged into USB ports.
+#[derive(Default)]
+struct UsbReaders {
+    watch: ReaderWatch,
+    readers: Vec<String>,
+    /// In no configured slot: left alone until the list of readers changes.
+    strangers: BTreeSet<String>,
+}
+
+impl UsbReaders {
+    /// Gives each reader that turned up in a configured port a thread.
+    fn adopt(
+        &mut self,
+        bench: &Arc<Bench>,
+        workers: &mut BTreeMap<String, JoinHandle<()>>,
+    ) -> anyhow::Result<()> {
+        match self.watch.wait(Duration::from_millis(500)) {
+            Readers::Changed(names) => {
+                self.readers = names;
+                self.strangers.clear();
             }
-            Ok(None) => tracing::debug!(reader = name, "not in a configured slot; left alone"),
-            Err(error) => tracing::warn!(reader = name, %error, "its slot cannot be told"),
+            Readers::Same => {}
+            _ => {
+                for slot in bench.hub.slots().iter() {
+                    bench.hold_expiry(&slot.name);
+                }
+            }
         }
+        workers.retain(|_, worker| !worker.is_finished());
+        for name in &self.readers {
+            if workers.contains_key(name) || self.strangers.contains(name) {
+                continue;
+            }
+            let Ok(transport) = Reader::new(name).and_then(|mut reader| reader.connect()) else { continue };
+            let at = usb_address(&transport);
+            drop(transport);
+            match bench.hub.resolve(name, at) {
+                Ok(Some(slot)) => {
+                    workers.insert(name.clone(), spawn_worker(bench, slot, name, true)?);
+                }
+                Ok(None) => {
+                    tracing::debug!(reader = name, "not in a configured slot; left alone");
+                    self.strangers.insert(name.clone());
+                }
+                Err(error) => tracing::warn!(reader = name, %error, "its slot cannot be told"),
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 async fn receive(mut inbox: mqtt::Inbox, bench: Arc<Bench>, outbox: Arc<Outbox>) {
@@ -212,7 +259,7 @@ async fn receive(mut inbox: mqtt::Inbox, bench: Arc<Bench>, outbox: Arc<Outbox>)
                     && refused.code == wire::RefusedCode::Invalid
                     && is_report(&id)
                 {
-                    outbox.park(&id, &refused.detail);
+                    outbox.park(&bench, &id, &refused.detail);
                 } else if !bench.link.answer(&id, body) {
                     tracing::debug!(id, "an answer that nobody waits for any more");
                 }

@@ -231,6 +231,7 @@ impl Stack {
     /// It does not start.
     pub fn start_portal(&mut self) -> Result<()> {
         let mut command = self.portal_command(&["serve"])?;
+        command.env("PORTAL_LOG", "info,portal=trace,vault=trace,ca=trace,sf=trace");
         let mut portal = Process::start("portal", &mut command, &self.logs.join("portal.log"))?;
         let url = format!("{}/healthz", self.portal_url);
         wait_for("the portal", START, || {
@@ -258,6 +259,8 @@ impl Stack {
     /// It does not start.
     pub fn start_station(&mut self) -> Result<()> {
         let mut command = self.station_command(&["run"])?;
+        // Everything of ours is logged, so that what must not be in a log is looked for in all of it.
+        command.env("RUST_LOG", "info,ukey_station=trace,workflow=trace,ukey=trace,ukey_pcsc=trace");
         let mut station = Process::start("ukey-station", &mut command, &self.logs.join("station.log"))?;
         let url = self.status_url();
         wait_for("the station", START, || {

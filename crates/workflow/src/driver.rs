@@ -41,10 +41,12 @@ impl Driver<'_> {
         let stop = match self.walk(transport, &mut work) {
             Ok(()) => None,
             Err(Stop::Interrupted(interruption)) => return Err(interruption),
-            Err(Stop::End { outcome, refusal, detail }) => Some((outcome, refusal, detail)),
+            Err(Stop::End { outcome, refusal, device_tries, detail }) => {
+                Some((outcome, refusal, device_tries, detail))
+            }
         };
-        let (outcome, refusal, detail) =
-            stop.unwrap_or((Outcome::Pass, None, "制证完成，请取出 (made: take it out)".to_owned()));
+        let (outcome, refusal, device_tries, detail) =
+            stop.unwrap_or((Outcome::Pass, None, None, "制证完成，请取出 (made: take it out)".to_owned()));
         let (sign, enc) = work.verified.clone().unzip();
         // Only a blank can be refused: a key that was written to is spoiled, whatever the reason.
         let refusal = refusal.filter(|_| clean && work.done.is_empty());
@@ -52,6 +54,7 @@ impl Driver<'_> {
             outcome,
             key_touched: refusal.is_none() && work.touched(),
             refusal,
+            device_tries,
             milliseconds: self.clock.monotonic_ms().saturating_sub(begin),
             sign_cert_serial: sign,
             enc_cert_serial: enc,

@@ -33,6 +33,8 @@ pub(crate) enum Stop {
         outcome: Outcome,
         /// The key is refused and the job is free for another key.
         refusal: Option<RefusalReason>,
+        /// Tries the device key has left, where it refused one.
+        device_tries: Option<u8>,
         detail: String,
     },
 }
@@ -40,17 +42,17 @@ pub(crate) enum Stop {
 impl Stop {
     /// The key's fault.
     pub(crate) fn fail(detail: impl Into<String>) -> Self {
-        Self::End { outcome: Outcome::Fail, refusal: None, detail: detail.into() }
+        Self::End { outcome: Outcome::Fail, refusal: None, device_tries: None, detail: detail.into() }
     }
 
     /// The station's or the portal's fault.
     pub(crate) fn error(detail: impl Into<String>) -> Self {
-        Self::End { outcome: Outcome::Error, refusal: None, detail: detail.into() }
+        Self::End { outcome: Outcome::Error, refusal: None, device_tries: None, detail: detail.into() }
     }
 
     /// The key is not taken.
     pub(crate) fn refuse(reason: RefusalReason, detail: impl Into<String>) -> Self {
-        Self::End { outcome: Outcome::Fail, refusal: Some(reason), detail: detail.into() }
+        Self::End { outcome: Outcome::Fail, refusal: Some(reason), device_tries: None, detail: detail.into() }
     }
 }
 
@@ -60,6 +62,7 @@ impl From<CardError> for Stop {
             CardError::Transport(TransportError::TimedOut) => Self::End {
                 outcome: Outcome::Timeout,
                 refusal: None,
+                device_tries: None,
                 detail: "钥匙响应超过时限，请取出并隔离 (the key went over its time budget: set it aside)"
                     .to_owned(),
             },
@@ -96,17 +99,25 @@ impl From<IssuerError> for Stop {
 
 /// A refused factory key, told apart from every other error of device authentication.
 pub(crate) fn factory_key_refused(error: CardError) -> Stop {
-    match error.status() {
-        Some(StatusWord::Locked) => Stop::refuse(
-            RefusalReason::DeviceKeyLocked,
-            "设备认证密钥已锁死，此钥匙不能再发放，请隔离 (the device key is locked: set the key aside)",
-        ),
-        Some(StatusWord::VerificationFailed { left }) => Stop::refuse(
-            RefusalReason::FactoryKeyWrong,
-            format!(
+    let (reason, left, detail) = match (&error, error.status()) {
+        (_, Some(StatusWord::Locked)) | (CardError::TriesLeft { left: 0, .. }, _) => {
+            let detail =
+                "设备认证密钥已锁死，此钥匙不能再发放，请隔离 (the device key is locked: set the key aside)";
+            (RefusalReason::DeviceKeyLocked, 0, detail.to_owned())
+        }
+        (_, Some(StatusWord::VerificationFailed { left })) => {
+            let detail = format!(
                 "出厂设备认证密钥不符，剩余 {left} 次；请核对批次与固件配置 (the factory key is not the profile's: check lot and profile)"
-            ),
-        ),
-        _ => error.into(),
-    }
+            );
+            (RefusalReason::FactoryKeyWrong, left, detail)
+        }
+        (CardError::TriesLeft { left, .. }, _) => {
+            let detail = format!(
+                "出厂设备认证密钥此前不符，仅剩 {left} 次，未再尝试；请隔离 (not tried again, {left} tries are left: set the key aside)"
+            );
+            (RefusalReason::FactoryKeyWrong, *left, detail)
+        }
+        _ => return error.into(),
+    };
+    Stop::End { outcome: Outcome::Fail, refusal: Some(reason), device_tries: Some(left), detail }
 }

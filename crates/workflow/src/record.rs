@@ -87,6 +87,9 @@ pub struct Ended {
     pub key_touched: bool,
     /// Set where the key was refused and the job is free for another.
     pub refusal: Option<RefusalReason>,
+    /// Tries that the device key was heard to have left, if it refused one.
+    #[serde(default)]
+    pub device_tries: Option<u8>,
     /// Time the driver worked on the key, in milliseconds.
     pub milliseconds: u64,
     /// Serial of the signing certificate read back, hex.
