@@ -32,7 +32,11 @@ impl PortalIssuer {
                 std::thread::sleep(std::time::Duration::from_millis(500) * turn.min(10));
             }
             match self.link.request(body) {
-                Ok(Down::Refused(refused)) if refused.code == RefusedCode::Later => last = Some(refused),
+                Ok(Down::Refused(refused))
+                    if matches!(refused.code, RefusedCode::Later | RefusedCode::NotActive) =>
+                {
+                    last = Some(refused);
+                }
                 Ok(Down::Refused(refused)) => return Err(IssuerError::Refused(refused)),
                 Ok(answer) => return Ok(answer),
                 Err(NoAnswer::Closing) => return Err(IssuerError::Closing),
