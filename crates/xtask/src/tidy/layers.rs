@@ -22,7 +22,7 @@ enum Layer {
 }
 
 /// Every crate's layer.
-const LAYERS: [(&str, Layer); 20] = [
+const LAYERS: [(&str, Layer); 21] = [
     ("model", Layer::Words),
     ("gm", Layer::Cryptography),
     ("profile", Layer::Formats),
@@ -39,6 +39,7 @@ const LAYERS: [(&str, Layer); 20] = [
     ("mqtt", Layer::Parts),
     ("ukey-sim", Layer::Parts),
     ("sandbox", Layer::Parts),
+    ("audit", Layer::Programs),
     ("portal", Layer::Programs),
     ("ukey-station", Layer::Programs),
     ("e2e", Layer::Outside),

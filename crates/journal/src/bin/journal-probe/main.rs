@@ -1,7 +1,12 @@
-//! Writes a journal until it is killed, or shows one: for the tests that pull the plug, and for a look at a station's journal.
+//! Writes a journal until it is killed, fills a large one, or shows one: for the tests that pull the plug, for the figure of opening, and
+//! for a look at a station's journal.
 //!
 //! `journal-probe write DIR THREADS` prints `<stream> <sequence>` or `report <id>` only after the journal has answered.
+//! `journal-probe write-unsynced DIR THREADS` does the same with the sync left out: the control of the power-cut test.
+//! `journal-probe fill DIR RECORDS` writes jobs as a station does, archiving them as it does, and prints how long opening takes then.
 //! `journal-probe show DIR` prints streams, reports and notes; the station must not run.
+
+mod fill;
 
 use std::{
     io::{self, Write},
@@ -11,16 +16,23 @@ use std::{
 
 use journal::{Journal, JournalError, MAX_STREAM_RECORDS};
 
+const USAGE: &str = "usage: journal-probe write DIR THREADS | write-unsynced DIR THREADS | fill DIR RECORDS | open DIR | show DIR";
+
+/// Finished streams that `write` leaves in the store.
+const KEPT: usize = 1000;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
-        ["write", dir, threads] => match threads.parse() {
-            Ok(threads) => write(Path::new(dir), threads),
-            Err(_) => Err(format!("THREADS is {threads:?}: give a number")),
-        },
+        ["write", dir, threads] => number(threads).and_then(|n| write(Journal::open(Path::new(dir)), n)),
+        ["write-unsynced", dir, threads] => {
+            number(threads).and_then(|n| write(Journal::open_unsynced(Path::new(dir)), n))
+        }
+        ["fill", dir, records] => number(records).and_then(|n| fill::fill(Path::new(dir), n)),
+        ["open", dir] => fill::time_opening(Path::new(dir)),
         ["show", dir] => show(Path::new(dir)),
-        _ => Err("usage: journal-probe write DIR THREADS | journal-probe show DIR".to_owned()),
+        _ => Err(USAGE.to_owned()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -32,8 +44,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn write(dir: &Path, threads: u32) -> Result<(), String> {
-    let journal = Journal::open(dir).map_err(|e| e.to_string())?;
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a number; {USAGE}"))
+}
+
+fn write(journal: Result<Journal, JournalError>, threads: u64) -> Result<(), String> {
+    let journal = journal.map_err(|e| e.to_string())?;
     std::thread::scope(|scope| {
         let writers: Vec<_> = (0..threads)
             .map(|thread| {
@@ -49,8 +65,8 @@ fn write(dir: &Path, threads: u32) -> Result<(), String> {
     })
 }
 
-/// Stream after stream; each fourth record brings a report.
-fn endless(journal: &Journal, thread: u32) -> Result<(), String> {
+/// Stream after stream; each fourth record brings a report. What was done is archived now and then, so that the plug is pulled there too.
+fn endless(journal: &Journal, thread: u64) -> Result<(), String> {
     for round in 0_u64.. {
         let stream = format!("probe-{}-{thread}-{round}", std::process::id());
         for number in 0..MAX_STREAM_RECORDS {
@@ -70,6 +86,7 @@ fn endless(journal: &Journal, thread: u32) -> Result<(), String> {
             io::stdout().lock().write_all(line.as_bytes()).map_err(|e| e.to_string())?;
         }
         journal.finish(&stream).map_err(|e| e.to_string())?;
+        journal.compact(KEPT).map_err(|e| e.to_string())?;
     }
     Ok(())
 }
