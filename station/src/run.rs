@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use hub::{Hub, Slots};
-use journal::Journal;
+use journal::{Journal, JournalError};
 use label::{LabelMaker, Printer};
 use model::SlotName;
 use ukey_pcsc::{Reader, ReaderWatch, Readers};
@@ -33,6 +33,13 @@ const JOIN_MAX: Duration = Duration::from_secs(10);
 
 /// Status goes to the portal at most this often.
 const STATUS_PACE: Duration = Duration::from_millis(250);
+
+/// Links of the journal that may wait for the archive: opening reads them all, and archiving them holds up all writers for a moment.
+const JOURNAL_LINKS: u64 = 10_000;
+/// Finished streams that stay out of the archive, so that what was just made can still be looked at.
+const JOURNAL_KEEPS: usize = 200;
+/// After a failure the archive is tried again this much later.
+const ARCHIVE_AGAIN: Duration = Duration::from_secs(60);
 
 /// Runs the station until it is told to stop or its journal fails.
 ///
@@ -103,6 +110,10 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         thread("labels", {
             let bench = bench.clone();
             move || parcels::run(&bench, &maker, &printer, &ready)
+        })?,
+        thread("archive", {
+            let bench = bench.clone();
+            move || archive(&bench)
         })?,
         thread("status", {
             let bench = bench.clone();
@@ -287,6 +298,32 @@ async fn acknowledge(bench: &Arc<Bench>, outbox: &Arc<Outbox>, report: String) {
     if done.await.is_err() {
         tracing::error!("an acknowledgement could not be kept; the report is sent again");
     }
+}
+
+/// Archives the journal when it has grown, at the start and later. A full disk is told and tried again: the journal itself is unharmed then.
+fn archive(bench: &Bench) {
+    let mut not_before = Instant::now();
+    while !bench.is_halting() {
+        if Instant::now() >= not_before {
+            match keep_short(&bench.journal) {
+                Ok(()) => {}
+                Err(error @ JournalError::Open { .. }) => {
+                    not_before = Instant::now() + ARCHIVE_AGAIN;
+                    tracing::error!(%error, "the journal cannot be archived; it is tried again");
+                }
+                Err(error) => return bench.stop_for(&error),
+            }
+        }
+        std::thread::sleep(STATUS_PACE);
+    }
+}
+
+fn keep_short(journal: &Journal) -> Result<(), JournalError> {
+    if journal.unarchived()? > JOURNAL_LINKS {
+        let links = journal.compact(JOURNAL_KEEPS)?;
+        tracing::info!(links, "the journal was archived");
+    }
+    Ok(())
 }
 
 fn publish_status(bench: &Bench) {
