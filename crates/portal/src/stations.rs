@@ -6,6 +6,7 @@ mod authority;
 mod board;
 mod certificates;
 mod desk;
+mod in_flight;
 mod job;
 mod keys;
 mod lease;
@@ -25,6 +26,6 @@ pub(crate) use authority::{
 pub(crate) use certificates::revoked;
 pub use desk::Desk;
 pub(crate) use desk::{open_vault, secret_file, vault_settings};
-pub(crate) use registry::{disable, enrol, public_key};
 pub use made::{MadeKey, made, waybill};
+pub(crate) use registry::{disable, enrol, public_key};
 pub use service::serve;

@@ -8,7 +8,14 @@ use vault::Vault;
 use wire::{Direction, Down, Topic, Up};
 
 use super::{
-    authority::Authority, certificates, keys, lease, parcels, parked, refusal::Refusal, registry, reports,
+    authority::Authority,
+    certificates,
+    in_flight::InFlight,
+    keys, lease,
+    parcels::{self, Gate},
+    parked,
+    refusal::Refusal,
+    registry, reports,
 };
 use crate::{app::AppState, config::Config};
 
@@ -19,6 +26,8 @@ pub struct Desk {
     pub(super) vault: Vault,
     pub(super) authority: Arc<Authority>,
     pub(super) sf: Arc<sf::Client>,
+    pub(super) parcel_gate: Arc<Gate>,
+    in_flight: InFlight,
 }
 
 impl Desk {
@@ -30,7 +39,14 @@ impl Desk {
         let vault = open_vault(&state.config).await?;
         let authority = Authority::load(&state.db, &vault).await?;
         let sf = sf::Client::new(sf_settings(&state.config)?)?;
-        Ok(Self { state, vault, authority: Arc::new(authority), sf: Arc::new(sf) })
+        Ok(Self {
+            state,
+            vault,
+            authority: Arc::new(authority),
+            sf: Arc::new(sf),
+            parcel_gate: Arc::default(),
+            in_flight: InFlight::default(),
+        })
     }
 
     pub(crate) fn state_and_vault(&self) -> (&AppState, &Vault) {
@@ -39,7 +55,8 @@ impl Desk {
 
     /// Answers one request. Whatever the bytes are, nothing panics and nothing is lost: what cannot be read or applied is parked.
     ///
-    /// The answer is given after what it says is on disk. A reply carries its request's id; a message without a readable id gets none.
+    /// The answer is given after what it says is on disk. A reply carries its request's id; a message without a readable id gets none,
+    /// and neither does a copy that comes while the first is worked on: the first one's reply answers both.
     pub async fn handle(&self, station: &StationId, payload: &[u8]) -> Vec<Vec<u8>> {
         let (id, request) = match wire::decode::<Up>(payload) {
             Ok(request) => request,
@@ -49,6 +66,10 @@ impl Desk {
                 return readable_id(payload)
                     .map_or_else(Vec::new, |id| reply(&id, &refused(Refusal::invalid(reason))));
             }
+        };
+        let Some(_entry) = self.in_flight.enter(station, &id) else {
+            tracing::debug!(%station, id, "a copy of a request in work was left alone");
+            return Vec::new();
         };
         let answer = match self.answer(station, &request).await {
             Ok(answer) => answer,

@@ -9,9 +9,12 @@ use super::{
     desk::Desk,
     job::Job,
     refusal::{Refusal, blocking},
+    reports,
 };
 use crate::db::{DbError, Transaction, begin_write, damaged};
 
+/// Longer names of attempts are refused: the id of the report that ends one must fit into a report's.
+const ATTEMPT_BYTES_MAX: usize = 200;
 /// Every dialect takes an admin PIN of this length: fields hold 16 bytes, GM/T 0016 asks for 6.
 const ADMIN_PIN_LENGTH: u8 = 12;
 
@@ -56,6 +59,11 @@ pub(super) async fn secrets(
 
 /// A first look without the write lock; [`bind`] looks again.
 async fn check(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Result<Secret, Refusal> {
+    if request.attempt.is_empty() || request.attempt.len() > ATTEMPT_BYTES_MAX {
+        return Err(Refusal::invalid(format!(
+            "请求未注明制证批次，请更新工位程序 (the request names no attempt of 1 to {ATTEMPT_BYTES_MAX} bytes: update the station)"
+        )));
+    }
     let mut connection = desk.state.db.acquire().await?;
     let job = leased(&mut connection, station, &request.job).await?;
     if !job.takes(&request.profile) {
@@ -67,6 +75,7 @@ async fn check(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Re
         )));
     }
     may_bind(&mut connection, request).await?;
+    not_ended(&mut connection, station, request).await?;
     let programme = desk.state.programmes.get(&job.programme).ok_or_else(|| {
         Refusal::later(format!(
             "门户没有项目 {} 的文件 (the portal has no file of this programme)",
@@ -121,22 +130,40 @@ async fn may_bind(connection: &mut SqliteConnection, request: &SecretsRequest) -
     }
 }
 
+/// A copy of a request that comes after its attempt ended must not bind the key again: nobody would ever end that binding.
+async fn not_ended(
+    connection: &mut SqliteConnection,
+    station: &StationId,
+    request: &SecretsRequest,
+) -> Result<(), Refusal> {
+    if reports::is_stored(connection, station, &reports::end_of(&request.attempt)).await? {
+        return Err(Refusal::invalid(format!(
+            "该次制证已结束，请重新开始 (the attempt {} has ended: begin a new one)",
+            request.attempt
+        )));
+    }
+    Ok(())
+}
+
 async fn bind(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Result<(), Refusal> {
     let mut tx = begin_write(&desk.state.db).await?;
     leased(&mut tx, station, &request.job).await?;
     may_bind(&mut tx, request).await?;
+    not_ended(&mut tx, station, request).await?;
     let job = request.job.to_string();
     let key = request.key.to_string();
     sqlx::query::<Sqlite>(
-        "insert into keys (key_id, state, job, station, profile, reason, changed_ms) values ($1, 'bound', $2, $3, $4, '', $5) \
+        "insert into keys (key_id, state, job, station, profile, reason, changed_ms, attempt) \
+         values ($1, 'bound', $2, $3, $4, '', $5, $6) \
          on conflict (key_id) do update set state = 'bound', job = excluded.job, station = excluded.station, \
-         profile = excluded.profile, changed_ms = excluded.changed_ms",
+         profile = excluded.profile, changed_ms = excluded.changed_ms, attempt = excluded.attempt",
     )
     .bind(&key)
     .bind(&job)
     .bind(station.as_str())
     .bind(&request.profile)
     .bind(desk.state.clock.now_ms())
+    .bind(&request.attempt)
     .execute(&mut *tx)
     .await?;
     sqlx::query::<Sqlite>("update jobs set key_id = $2 where job = $1")
@@ -196,6 +223,12 @@ pub(super) async fn find(
     let job: Option<String> = row.try_get("job")?;
     let job = job.map(|job| job.parse().map_err(|_| damaged(format!("the job of key {key}")))).transpose()?;
     Ok(Some((state.ok_or_else(|| damaged(format!("the state of key {key}")))?, job)))
+}
+
+/// The attempt for which a key was bound last; empty if that is not known.
+pub(super) async fn attempt(connection: &mut SqliteConnection, key: &KeyId) -> Result<String, DbError> {
+    let attempt = sqlx::query_scalar::<Sqlite, String>("select attempt from keys where key_id = $1");
+    Ok(attempt.bind(key.to_string()).fetch_optional(connection).await?.unwrap_or_default())
 }
 
 /// Writes a key's new state. `job` stays with a key that was made or spoiled for it, and leaves a blank one.

@@ -2,6 +2,7 @@
 
 use model::{OrderNumber, StationId, mask_mobile};
 use sqlx::{Row as _, Sqlite, SqliteConnection};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::{Parcel, Party};
 
 use super::{
@@ -14,6 +15,33 @@ use crate::{
     db::{DbError, begin_write, damaged},
     orders::{self, Order},
 };
+
+/// Orders that SF is asked for at once.
+const AT_ONCE: usize = 2;
+/// How many more may wait for their turn: each holds one of the places that secrets, certificates and reports need as well.
+const WAITING: usize = 6;
+
+/// What parcels may take while SF is slow, so that it stops nothing else.
+pub(super) struct Gate {
+    turns: Semaphore,
+    places: Semaphore,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { turns: Semaphore::new(AT_ONCE), places: Semaphore::new(AT_ONCE + WAITING) }
+    }
+}
+
+impl Gate {
+    /// Waits for a turn; `Later` if too many wait already.
+    async fn pass(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), Refusal> {
+        let busy = |_| Refusal::later("顺丰繁忙，请稍后再试 (many orders wait for SF: ask again later)");
+        let place = self.places.try_acquire().map_err(busy)?;
+        let closed = |_| Refusal::later("the portal stops");
+        Ok((self.turns.acquire().await.map_err(closed)?, place))
+    }
+}
 
 /// The parcel of an order of which every key is made. It is stored before it is told; a repeated request gets the same one.
 pub(super) async fn parcel(
@@ -37,6 +65,11 @@ pub(super) async fn parcel(
         )));
     }
 
+    let _turn = desk.parcel_gate.pass().await?;
+    // A question for the same order may have been answered while this one waited.
+    if let Some(parcel) = find(&mut *desk.state.db.acquire().await?, number).await? {
+        return Ok(parcel);
+    }
     let request = sf_order(desk, &order);
     let sf = desk.sf.clone();
     // Blocks for up to a minute. SF knows the order by its number, so a request that comes twice makes one waybill.
@@ -172,4 +205,24 @@ async fn find(connection: &mut SqliteConnection, number: &OrderNumber) -> Result
     let Some(row) = row else { return Ok(None) };
     let parcel = serde_json::from_str(row.try_get("body")?);
     parcel.map(Some).map_err(|_| damaged(format!("the parcel of order {number}")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use wire::RefusedCode;
+
+    use super::{AT_ONCE, Gate, WAITING};
+
+    #[test]
+    fn slow_sf_keeps_few_places_and_the_next_is_told_to_come_again() {
+        let gate = Gate::default();
+        let mut passed: Vec<_> = (0..AT_ONCE).map(|_| gate.pass().now_or_never().unwrap().unwrap()).collect();
+        let mut waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(gate.pass())).collect();
+        assert!(waiting.iter_mut().all(|one| one.now_or_never().is_none()));
+        assert_eq!(gate.pass().now_or_never().unwrap().unwrap_err().code, RefusedCode::Later);
+        passed.pop();
+        assert!((&mut waiting[0]).now_or_never().unwrap().is_ok());
+    }
 }

@@ -26,6 +26,11 @@ impl Refusal {
         Self::new(RefusedCode::NotLeased, detail)
     }
 
+    /// Nothing is wrong with the request; the station may ask again once it is let in.
+    pub fn not_active(detail: impl Into<String>) -> Self {
+        Self::new(RefusedCode::NotActive, detail)
+    }
+
     /// Not the station's fault: it may ask again.
     pub fn later(detail: impl Into<String>) -> Self {
         Self::new(RefusedCode::Later, detail)

@@ -14,12 +14,12 @@ pub(super) async fn sealing_key(db: &Db, station: &StationId) -> Result<PublicKe
         .fetch_optional(db)
         .await?;
     let Some(row) = row else {
-        return Err(Refusal::invalid(format!(
+        return Err(Refusal::not_active(format!(
             "工作站 {station} 未注册 (station {station} is not enrolled: run `portal station add {station}`)"
         )));
     };
     if row.try_get::<&str, _>("state")? != "active" {
-        return Err(Refusal::invalid(format!(
+        return Err(Refusal::not_active(format!(
             "工作站 {station} 已停用 (station {station} is disabled: ask an operator)"
         )));
     }

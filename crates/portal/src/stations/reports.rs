@@ -26,8 +26,8 @@ pub(super) async fn report(desk: &Desk, station: &StationId, report: &Report) ->
     }
     let body = serde_json::to_string(report).map_err(|error| Refusal::invalid(error.to_string()))?;
     let mut tx = begin_write(&desk.state.db).await?;
-    if let Some(known) = find(&mut tx, &report.id).await? {
-        return known.answer(station, report, &body);
+    if let Some(known) = find(&mut tx, station, &report.id).await? {
+        return known.answer(report, &body);
     }
     match apply(desk, &mut tx, station, report).await {
         Ok(()) => {
@@ -48,14 +48,13 @@ pub(super) async fn report(desk: &Desk, station: &StationId, report: &Report) ->
 }
 
 struct Known {
-    station: String,
     body: String,
     refusal: Option<String>,
 }
 
 impl Known {
-    fn answer(self, station: &StationId, report: &Report, body: &str) -> Result<Ack, Refusal> {
-        if self.station != station.as_str() || self.body != body {
+    fn answer(self, report: &Report, body: &str) -> Result<Ack, Refusal> {
+        if self.body != body {
             return Err(Refusal::invalid(format!("report id {:?} was used for another report", report.id)));
         }
         match self.refusal {
@@ -65,17 +64,32 @@ impl Known {
     }
 }
 
-async fn find(connection: &mut SqliteConnection, id: &str) -> Result<Option<Known>, DbError> {
-    let row = sqlx::query::<Sqlite>("select station, body, refusal from reports where id = $1")
+/// The id of the report that ends an attempt.
+pub(super) fn end_of(attempt: &str) -> String {
+    format!("ended:{attempt}")
+}
+
+/// Whether a station's report with this id is stored, applied or not.
+pub(super) async fn is_stored(
+    connection: &mut SqliteConnection,
+    station: &StationId,
+    id: &str,
+) -> Result<bool, DbError> {
+    Ok(find(connection, station, id).await?.is_some())
+}
+
+async fn find(
+    connection: &mut SqliteConnection,
+    station: &StationId,
+    id: &str,
+) -> Result<Option<Known>, DbError> {
+    let row = sqlx::query::<Sqlite>("select body, refusal from reports where station = $1 and id = $2")
+        .bind(station.as_str())
         .bind(id)
         .fetch_optional(connection)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some(Known {
-        station: row.try_get("station")?,
-        body: row.try_get("body")?,
-        refusal: row.try_get("refusal")?,
-    }))
+    Ok(Some(Known { body: row.try_get("body")?, refusal: row.try_get("refusal")? }))
 }
 
 async fn keep(
@@ -94,7 +108,7 @@ async fn keep(
     // "do nothing" only for a race of two copies: the first one's answer stands.
     sqlx::query::<Sqlite>(
         "insert into reports (id, station, kind, job, body, received_ms, refusal) values ($1, $2, $3, $4, $5, $6, $7) \
-         on conflict (id) do nothing",
+         on conflict (station, id) do nothing",
     )
     .bind(&report.id)
     .bind(station.as_str())
@@ -115,7 +129,7 @@ async fn apply(
     report: &Report,
 ) -> Result<(), Refusal> {
     match &report.event {
-        Event::JobEnded(ended) => job_ended::apply(desk, tx, station, ended).await,
+        Event::JobEnded(ended) => job_ended::apply(desk, tx, station, &report.id, ended).await,
         // Nothing follows from it; it is kept for the page and the spoilage ledger.
         Event::KeyRefused(_) => Ok(()),
         Event::LabelPrinted(printed) => label_printed(desk, tx, station, printed).await,

@@ -266,11 +266,19 @@ pub fn enrol_request(code: &str, tls: &rcgen::KeyPair, sealing: &SigningKey) -> 
 }
 
 pub async fn ask(desk: &Desk, station: &Station, request: &Up) -> Down {
-    let replies = desk.handle(&station.name, &wire::encode("request-1", request).unwrap()).await;
+    // Every question is one of its own, not a repetition.
+    static ASKED: AtomicI64 = AtomicI64::new(0);
+    let asked = format!("request-{}", ASKED.fetch_add(1, Ordering::SeqCst));
+    let replies = desk.handle(&station.name, &wire::encode(&asked, request).unwrap()).await;
     assert_eq!(replies.len(), 1);
     let (id, answer) = wire::decode(&replies[0]).unwrap();
-    assert_eq!(id, "request-1");
+    assert_eq!(id, asked);
     answer
+}
+
+/// The one attempt that most tests make of a job with a key.
+pub fn attempt(job: &JobId, key: &TestKey) -> String {
+    format!("job/{job}/A1/{}", key.id.serial())
 }
 
 pub fn secrets_request(job: &JobId, key: &TestKey) -> Up {
@@ -279,7 +287,7 @@ pub fn secrets_request(job: &JobId, key: &TestKey) -> Up {
         key: key.id.clone(),
         profile: PROFILE.to_owned(),
         factory_device_key: FACTORY_LABEL.to_owned(),
-        attempt: format!("job/{job}/A1/{}", key.id.serial()),
+        attempt: attempt(job, key),
     })
 }
 
@@ -303,7 +311,7 @@ pub fn passed(job: &JobId, key: &TestKey, reply: &CertificatesReply) -> Report {
 
 pub fn ended(job: &JobId, key: &TestKey, outcome: Outcome, key_touched: bool) -> Report {
     Report {
-        id: format!("ended:{job}:{}:{outcome:?}", key.id.serial()),
+        id: format!("ended:{}", attempt(job, key)),
         at: "2026-11-22T09:30:00+08:00".to_owned(),
         event: Event::JobEnded(JobEnded {
             job: job.clone(),

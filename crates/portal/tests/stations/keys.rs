@@ -1,9 +1,9 @@
 //! Secrets and bindings.
 
-use model::JobId;
-use wire::{Down, RefusedCode, Up};
+use model::{JobId, Outcome};
+use wire::{Down, RefusedCode, SecretsRequest, Up};
 
-use crate::desk::{FACTORY_KEY, TestKey, assert_refused, on_desk, secrets_request};
+use crate::desk::{FACTORY_KEY, TestKey, assert_refused, ended, on_desk, secrets_request};
 
 on_desk!(p6_each_key_has_its_own_secrets_and_only_its_station_can_open_them, |portal| {
     portal.order(2);
@@ -91,10 +91,76 @@ on_desk!(a_disabled_or_unknown_station_gets_nothing, |portal| {
     let pull = Up::Pull(wire::Pull { capacity: 1, profiles: vec![], holding: vec![] });
     let mut stranger = portal.bench.clone();
     stranger.name = "stranger".parse().unwrap();
-    assert_refused(&portal.ask(&stranger, &pull), RefusedCode::Invalid);
+    assert_refused(&portal.ask(&stranger, &pull), RefusedCode::NotActive);
     portal.runtime.block_on(portal::enrol::disable_station(&portal.config, &portal.bench.name)).unwrap();
-    assert_refused(&portal.ask(&portal.bench, &pull), RefusedCode::Invalid);
+    assert_refused(&portal.ask(&portal.bench, &pull), RefusedCode::NotActive);
+    // Nor is a report parked or lost: it stays in the station's outbox until the station is let in again.
+    let job = model::JobId::new("SAAS120261122093000000001".parse().unwrap(), 1);
+    let report = crate::desk::ended(&job, &TestKey::new("V1"), model::Outcome::Aborted, false);
+    assert_refused(&portal.report(&portal.bench, &report), RefusedCode::NotActive);
+    assert_eq!(portal.number("select (select count(*) from parked) + (select count(*) from reports)"), 0);
     // Enrolled again, it works again.
     let again = portal.enrol("bench-1");
     assert_eq!(portal.pull(&again, 1, &[]).len(), 1);
+});
+
+on_desk!(a_late_copy_of_a_request_binds_nothing_after_its_attempt_ended, |portal| {
+    portal.order(1);
+    let job = portal.pull(&portal.bench, 1, &[]).remove(0);
+    let key = TestKey::new("V1");
+    portal.secrets(&portal.bench, &job, &key);
+    assert_eq!(portal.text("select attempt from keys"), crate::desk::attempt(&job, &key));
+    portal.acknowledged(&portal.bench, &ended(&job, &key, Outcome::Aborted, false));
+    assert_refused(&portal.ask(&portal.bench, &secrets_request(&job, &key)), RefusedCode::Invalid);
+    assert_eq!(portal.text("select state from keys"), "blank");
+    assert_eq!(portal.number("select count(*) from jobs where key_id is null"), 1);
+
+    // The same key in a new attempt is bound.
+    let again = again(&job, &key, "A1/2");
+    assert!(matches!(portal.ask(&portal.bench, &again), Down::Secrets(_)));
+    assert_eq!(portal.text("select state from keys"), "bound");
+});
+
+on_desk!(the_late_end_of_an_earlier_attempt_does_not_free_a_key_in_work, |portal| {
+    portal.order(1);
+    let job = portal.pull(&portal.bench, 1, &[]).remove(0);
+    let key = TestKey::new("V1");
+    portal.secrets(&portal.bench, &job, &key);
+    assert!(matches!(portal.ask(&portal.bench, &again(&job, &key, "A1/2")), Down::Secrets(_)));
+    portal.acknowledged(&portal.bench, &ended(&job, &key, Outcome::Aborted, false));
+    assert_eq!(portal.text("select state from keys"), "bound");
+    let mut second = ended(&job, &key, Outcome::Aborted, false);
+    second.id = format!("ended:job/{job}/A1/2");
+    portal.acknowledged(&portal.bench, &second);
+    assert_eq!(portal.text("select state from keys"), "blank");
+});
+
+on_desk!(a_request_that_names_no_attempt_is_refused, |portal| {
+    portal.order(1);
+    let job = portal.pull(&portal.bench, 1, &[]).remove(0);
+    for attempt in [String::new(), "x".repeat(201)] {
+        let Up::Secrets(request) = secrets_request(&job, &TestKey::new("V1")) else { unreachable!() };
+        let refused = portal.ask_refused(&portal.bench, &Up::Secrets(SecretsRequest { attempt, ..request }));
+        assert_eq!(refused.code, RefusedCode::Invalid);
+        assert!(refused.detail.contains("update the station"), "{}", refused.detail);
+    }
+    assert_eq!(portal.number("select count(*) from keys"), 0);
+});
+
+/// The same request in another attempt.
+fn again(job: &JobId, key: &TestKey, attempt: &str) -> Up {
+    let Up::Secrets(request) = secrets_request(job, key) else { unreachable!() };
+    Up::Secrets(SecretsRequest { attempt: format!("job/{job}/{attempt}"), ..request })
+}
+
+on_desk!(a_copy_of_a_request_in_work_is_not_worked_on_again, |portal| {
+    portal.order(1);
+    let job = portal.pull(&portal.bench, 1, &[]).remove(0);
+    let bytes = wire::encode("same", &secrets_request(&job, &TestKey::new("V1"))).unwrap();
+    let handle = || portal.desk.handle(&portal.bench.name, &bytes);
+    // Both in one task: the first goes as far as it can before the second begins.
+    let (first, copy) = portal.runtime.block_on(async { tokio::join!(handle(), handle()) });
+    assert_eq!((first.len(), copy.len()), (1, 0));
+    // A repetition after the answer, which was lost, is answered.
+    assert_eq!(portal.runtime.block_on(handle()).len(), 1);
 });

@@ -1,7 +1,7 @@
 //! Reports: applied once, acknowledged after they are stored.
 
 use model::Outcome;
-use wire::{Down, Event, KeyRefused, RefusalReason, RefusedCode, Report};
+use wire::{Down, Event, KeyRefused, RefusalReason, RefusedCode, Report, Up};
 
 use crate::desk::{TestKey, assert_refused, ended, on_desk, passed, secrets_request};
 
@@ -39,8 +39,13 @@ on_desk!(a_pass_that_does_not_fit_is_refused_parked_and_stays_refused, |portal| 
     if let Event::JobEnded(ended) = &mut strange.event {
         ended.enc_cert_serial = Some("0123456789ABCDEF".to_owned());
     }
-    assert_refused(&portal.report(&portal.bench, &strange), RefusedCode::Invalid);
-    assert_refused(&portal.report(&portal.bench, &strange), RefusedCode::Invalid);
+    // As its outbox does, the station repeats the very message.
+    let bytes = wire::encode(&strange.id, &Up::Report(strange.clone())).unwrap();
+    for _ in 0..2 {
+        let replies = portal.runtime.block_on(portal.desk.handle(&portal.bench.name, &bytes));
+        let (_, answer) = wire::decode(&replies[0]).unwrap();
+        assert_refused(&answer, RefusedCode::Invalid);
+    }
     assert_eq!(portal.text("select state from jobs"), "leased");
     assert_eq!(portal.number("select count(*) from parked"), 1);
     assert_eq!(portal.number("select times from parked"), 2);
@@ -168,4 +173,23 @@ on_desk!(a_refused_key_is_recorded, |portal| {
     report.at = "yesterday".to_owned();
     let Down::Refused(answer) = portal.report(&portal.bench, &report) else { panic!("taken") };
     assert!(answer.detail.contains("RFC 3339"), "{}", answer.detail);
+});
+
+on_desk!(a_report_on_a_bound_job_counts_only_from_its_station, |portal| {
+    portal.order(1);
+    let job = portal.pull(&portal.bench, 1, &[]).remove(0);
+    let key = TestKey::new("V1");
+    portal.secrets(&portal.bench, &job, &key);
+    let other = portal.enrol("bench-2");
+    for touched in [false, true] {
+        let mut foreign = ended(&job, &key, Outcome::Fail, touched);
+        assert_refused(&portal.report(&other, &foreign), RefusedCode::Invalid);
+        foreign.id = format!("{}-{touched}", foreign.id);
+        assert_refused(&portal.report(&other, &foreign), RefusedCode::Invalid);
+    }
+    assert_eq!(portal.text("select state from keys"), "bound");
+    assert_eq!(portal.text("select key_id from jobs"), key.id.to_string());
+    // An id that another station used first keeps nobody's report out.
+    portal.acknowledged(&portal.bench, &ended(&job, &key, Outcome::Fail, true));
+    assert_eq!(portal.text("select state from keys"), "spoiled");
 });

@@ -12,6 +12,7 @@ use crate::{
         job::{Job, JobState},
         keys::{self, KeyState},
         refusal::Refusal,
+        reports::end_of,
     },
 };
 
@@ -19,6 +20,7 @@ pub(super) async fn apply(
     desk: &Desk,
     tx: &mut Transaction,
     station: &StationId,
+    report: &str,
     ended: &JobEnded,
 ) -> Result<(), Refusal> {
     let Some(job) = Job::load(tx, &ended.job).await? else {
@@ -26,9 +28,19 @@ pub(super) async fn apply(
     };
     let known = keys::find(tx, &ended.key).await?;
     let bound = known == Some((KeyState::Bound, Some(job.id.clone())));
+    if bound && job.station.as_ref() != Some(station) {
+        return Err(Refusal::invalid(format!(
+            "任务 {0} 不在工作站 {station} (job {0} with key {1} is not at {station}: what it says of it counts for nothing)",
+            job.id, ended.key
+        )));
+    }
     let now = desk.state.clock.now_ms();
     if ended.outcome == Outcome::Pass {
         return passed(tx, station, &job, ended, bound, now).await;
+    }
+    if bound && !ends_binding(tx, report, ended).await? {
+        // The end of an earlier attempt, late: the key is in work again, for the same job.
+        return Ok(());
     }
     let certified = !certificates::serials(tx, &job.id, &ended.key).await?.is_empty();
     let by = (station, ended.profile.as_str());
@@ -46,6 +58,12 @@ pub(super) async fn apply(
         spoil(tx, ended, by, now).await?;
     }
     Ok(())
+}
+
+/// Whether the report ends the attempt for which the key is bound, not one before it.
+async fn ends_binding(tx: &mut Transaction, report: &str, ended: &JobEnded) -> Result<bool, DbError> {
+    let attempt = keys::attempt(tx, &ended.key).await?;
+    Ok(attempt.is_empty() || report == end_of(&attempt))
 }
 
 async fn passed(
