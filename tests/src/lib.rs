@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod disk;
 pub mod http;
 pub mod inside;
 pub mod orders;

@@ -14,12 +14,16 @@ use std::{
     process::ExitCode,
 };
 
-use journal::{Journal, JournalError, MAX_STREAM_RECORDS};
+use journal::{Journal, JournalError};
 
 const USAGE: &str = "usage: journal-probe write DIR THREADS | write-unsynced DIR THREADS | fill DIR RECORDS | open DIR | show DIR";
 
-/// Finished streams that `write` leaves in the store.
-const KEPT: usize = 1000;
+/// Records of each stream that `write` makes.
+const RECORDS: u64 = 100;
+/// Links after which `write` archives.
+const UNARCHIVED: u64 = 2_000;
+/// Finished streams that `write` leaves in the store: all that a test makes, so that they can be compared.
+const KEPT: usize = 100_000;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -69,7 +73,7 @@ fn write(journal: Result<Journal, JournalError>, threads: u64) -> Result<(), Str
 fn endless(journal: &Journal, thread: u64) -> Result<(), String> {
     for round in 0_u64.. {
         let stream = format!("probe-{}-{thread}-{round}", std::process::id());
-        for number in 0..MAX_STREAM_RECORDS {
+        for number in 0..RECORDS {
             let id = format!("{stream}/{number}");
             let record = format!("record {id} {}", ".".repeat(200));
             let answer = if number % 4 == 3 {
@@ -86,7 +90,9 @@ fn endless(journal: &Journal, thread: u64) -> Result<(), String> {
             io::stdout().lock().write_all(line.as_bytes()).map_err(|e| e.to_string())?;
         }
         journal.finish(&stream).map_err(|e| e.to_string())?;
-        journal.compact(KEPT).map_err(|e| e.to_string())?;
+        if journal.unarchived().map_err(|e| e.to_string())? > UNARCHIVED {
+            journal.compact(KEPT).map_err(|e| e.to_string())?;
+        }
     }
     Ok(())
 }
