@@ -30,10 +30,12 @@ pub enum ConfigError {
         what: String,
     },
     /// A value that cannot work.
-    #[error("{path}: {field}: {what}", path = .path.display())]
+    #[error("{path}:{line}: {field}: {what}", path = .path.display())]
     Invalid {
         /// Which file.
         path: PathBuf,
+        /// Line, from 1.
+        line: usize,
         /// Dotted name of the field.
         field: String,
         /// What is wrong and the fix.
@@ -128,14 +130,18 @@ impl Config {
         let base = path.parent().unwrap_or(Path::new("."));
         config.station.state = base.join(&config.station.state);
         config.station.profiles = base.join(&config.station.profiles);
-        config.check(path)?;
+        if let label::PrinterSettings::Folder { dir } = &mut config.label.printer {
+            *dir = base.join(&*dir);
+        }
+        config.check(path, &text)?;
         Ok(config)
     }
 
-    fn check(&self, path: &Path) -> Result<(), ConfigError> {
-        let invalid = |field: &str, what: String| {
-            Err(ConfigError::Invalid { path: path.to_owned(), field: field.to_owned(), what })
+    fn check(&self, path: &Path, text: &str) -> Result<(), ConfigError> {
+        let at = |line: usize, field: &str, what: String| {
+            Err(ConfigError::Invalid { path: path.to_owned(), line, field: field.to_owned(), what })
         };
+        let invalid = |field: &str, what: String| at(line_of(text, field), field, what);
         let bounded = |field: &str, value: u64, least: u64, most: u64| {
             if (least..=most).contains(&value) {
                 Ok(())
@@ -164,7 +170,10 @@ impl Config {
                 format!("{shown} is not a folder; point it at firmware-profiles"),
             );
         }
-        hub::Slots::from_config(&self.slots).map(|_| ()).or_else(|error| invalid("slot", error.to_string()))
+        hub::Slots::from_config(&self.slots).map(|_| ()).or_else(|error| {
+            let line = line_of_slot(text, error.index().unwrap_or(0));
+            at(line, "slot", error.to_string())
+        })
     }
 
     /// Folder of the journal.
@@ -180,6 +189,29 @@ impl Config {
     }
 }
 
+/// The line of `section.key`, from 1; the section's own line if the key is not found.
+fn line_of(text: &str, field: &str) -> usize {
+    let (section, key) = field.split_once('.').unwrap_or((field, ""));
+    let mut inside = false;
+    let mut line_of_section = 1;
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.starts_with('[') {
+            inside = line == format!("[{section}]");
+            line_of_section = if inside { index + 1 } else { line_of_section };
+        } else if inside && line.split('=').next().is_some_and(|name| name.trim() == key) {
+            return index + 1;
+        }
+    }
+    line_of_section
+}
+
+/// The line of the `index`-th `[[slot]]`, from 1.
+fn line_of_slot(text: &str, index: usize) -> usize {
+    let mut slots = text.lines().enumerate().filter(|(_, line)| line.trim() == "[[slot]]");
+    slots.nth(index).map_or(1, |(line, _)| line + 1)
+}
+
 impl Patience {
     /// How long a key in work waits for an answer.
     #[must_use]
@@ -191,5 +223,64 @@ impl Patience {
     #[must_use]
     pub fn repeat(&self) -> Duration {
         Duration::from_secs(self.repeat_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::path::{Path, PathBuf};
+
+    use super::Config;
+
+    fn shipped() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/station.toml")
+    }
+
+    /// What is said of the shipped file with one change.
+    fn said(from: &str, to: &str) -> String {
+        let text = std::fs::read_to_string(shipped()).unwrap();
+        assert!(text.contains(from), "{from}");
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("firmware-profiles")).unwrap();
+        std::fs::create_dir(dir.path().join("config")).unwrap();
+        let path = dir.path().join("config/station.toml");
+        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        Config::load(&path).map(|_| "well".to_owned()).unwrap_or_else(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_shipped_file_is_right() {
+        let config = Config::load(&shipped()).unwrap();
+        assert_eq!(config.slots.len(), 2);
+        assert!(config.station.profiles.is_dir());
+    }
+
+    #[test]
+    fn each_mistake_is_told_with_file_line_field_and_fix() {
+        for (from, to, line_holds, words) in [
+            ("jobs_ready = 16", "jobs_ready = 999", "jobs_ready", "give 1 to 64"),
+            ("jobs_ready = 16", "jobs_raedy = 16", "jobs_raedy", "unknown field"),
+            ("repeat_seconds = 5", "repeat_seconds = \"5\"", "repeat_seconds", "config/station.toml"),
+            ("127.0.0.1:8480", "0.0.0.0:8480", "listen", "use 127.0.0.1"),
+            ("\"../firmware-profiles\"", "\"../nowhere\"", "profiles", "firmware-profiles"),
+            ("name = \"A02\"", "name = \"A01\"", "[[slot]]", "A01"),
+            ("[kiosk]", "[kiosk", "[kiosk", "config/station.toml"),
+        ] {
+            let said = said(from, to);
+            assert!(said.contains("station.toml:"), "{said}");
+            assert!(said.contains(words), "{to}: {said}");
+            let text = std::fs::read_to_string(shipped()).unwrap().replacen(from, to, 1);
+            let line: usize =
+                said.split("station.toml:").nth(1).unwrap().split(':').next().unwrap().parse().unwrap();
+            assert!(text.lines().nth(line - 1).unwrap().contains(line_holds), "{to}: line {line}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_told_with_its_name() {
+        let error = Config::load(Path::new("/nowhere/station.toml")).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/station.toml") && error.contains("--config"), "{error}");
     }
 }
