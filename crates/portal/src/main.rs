@@ -4,15 +4,16 @@ use std::{io::Read as _, net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use model::{Secret, StationId};
+use model::{JobId, Secret, StationId};
 use portal::{
     AppState,
-    clock::Clock,
+    clock::{Clock, china_text},
     config::Config,
     db, enrol, init, operators,
     orders::{self, Actor, RowOutcome},
     programmes::Programmes,
-    stations, web,
+    stations::{self, KeyFate, Release},
+    web,
 };
 
 /// Orders, review, certificates and stations of ukey-station.
@@ -47,6 +48,13 @@ enum Command {
         #[command(subcommand)]
         command: StationCommand,
     },
+    /// Jobs.
+    Job {
+        #[command(subcommand)]
+        command: JobCommand,
+    },
+    /// List the messages of stations that could not be read or applied, the newest first.
+    Parked,
     /// The CA's public side.
     Ca {
         #[command(subcommand)]
@@ -85,6 +93,29 @@ enum StationCommand {
 }
 
 #[derive(Subcommand)]
+enum JobCommand {
+    /// Take a job from its key and its station: the key's certificates are revoked, and any station may make the job anew.
+    Release {
+        /// The job, as the order's page shows it.
+        job: JobId,
+        /// What became of its key.
+        #[arg(long)]
+        key: Fate,
+        /// Why; kept in the order's history.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Fate {
+    /// It is here and set aside.
+    Spoiled,
+    /// It cannot be found.
+    Lost,
+}
+
+#[derive(Subcommand)]
 enum CaCommand {
     /// Write root.pem, issuing.pem and crl.pem.
     Export {
@@ -110,6 +141,10 @@ async fn main() -> anyhow::Result<()> {
         Command::Station { command: StationCommand::Disable { name } } => {
             enrol::disable_station(&config, &name).await
         }
+        Command::Job { command: JobCommand::Release { job, key, reason } } => {
+            release_job(&config, &job, key, reason).await
+        }
+        Command::Parked => list_parked(&config).await,
         Command::Ca { command: CaCommand::Export { dir } } => init::export_ca(&config, &dir).await,
         Command::FactoryKey { label } => {
             init::set_factory_key(&config, &label, factory_key(&standard_input()?)?).await
@@ -162,6 +197,31 @@ async fn add_station(config: &Config, name: &StationId) -> anyhow::Result<()> {
     let url = &config.http.public_url;
     print(&format!("code for {name}, once within 24 hours: {code}"));
     print(&format!("at the station: ukey-station enrol --portal {url}"));
+    Ok(())
+}
+
+async fn release_job(config: &Config, job: &JobId, key: Fate, reason: String) -> anyhow::Result<()> {
+    let key = match key {
+        Fate::Spoiled => KeyFate::Spoiled,
+        Fate::Lost => KeyFate::Lost,
+    };
+    let db = db::open(&config.database_file()).await?;
+    let release = Release { key, reason, seen_key: None };
+    stations::release(&db, &Clock::system(), job, &release, &Actor::CommandLine).await?;
+    print(&format!("job {job} waits for a station"));
+    Ok(())
+}
+
+async fn list_parked(config: &Config) -> anyhow::Result<()> {
+    let db = db::open(&config.database_file()).await?;
+    for parked in stations::newest_parked(&db, u16::MAX).await? {
+        let time = china_text(parked.last_ms);
+        print(&format!(
+            "{time}  {}  ×{}  {} bytes  {}",
+            parked.topic, parked.times, parked.bytes, parked.reason
+        ));
+    }
+    print(&format!("{} messages are parked", stations::parked_count(&db).await?));
     Ok(())
 }
 

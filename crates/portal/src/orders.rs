@@ -13,5 +13,7 @@ pub use form::{FieldError, OrderForm};
 pub use intake::{Intake, Row, RowOutcome, accept, accept_all};
 pub use jobs::{JobRow, jobs};
 pub use list::{Cursor, OrderPage, OrderRow, Query, count_states, list};
+pub(crate) use store::add_history;
 pub use store::{HistoryEntry, OrderError, history, load, load_in};
+pub(crate) use transition::REASON_CHARS_MAX;
 pub use transition::{Actor, approve, change_state, correct, record_payment, reject};

@@ -16,6 +16,8 @@ mod parcels;
 mod parked;
 mod refusal;
 mod registry;
+mod rehearsal;
+mod release;
 mod reports;
 mod service;
 
@@ -27,5 +29,8 @@ pub(crate) use certificates::revoked;
 pub use desk::Desk;
 pub(crate) use desk::{open_vault, secret_file, vault_settings};
 pub use made::{MadeKey, made, waybill};
+pub use parked::{Parked, count as parked_count, newest as newest_parked};
 pub(crate) use registry::{disable, enrol, public_key};
+pub(crate) use rehearsal::{Rehearsal, RehearsalError, subject};
+pub use release::{KeyFate, Release, release};
 pub use service::serve;

@@ -306,3 +306,30 @@ fn what_is_not_an_order_or_a_number_is_answered_and_harms_nothing() {
     assert_eq!(bench.get(&cookie, "/api/orders/SAAS120261122093000000009").0, 404);
     assert_eq!(bench.get_json(&cookie, "/api/orders")["orders"], json!([]));
 }
+
+#[test]
+fn a_stuck_job_says_why_and_is_released_with_a_reason() {
+    let (bench, cookie) = Bench::logged_in();
+    let number = bench.place(&cookie, &paid_order(1));
+    bench.post(&cookie, &format!("/api/orders/{number}/approve"), &json!({}));
+    let stuck =
+        "update jobs set state = 'stuck', station = 'bench-1', attempts = 5, stuck_reason = 'five keys'";
+    bench.runtime.block_on(sqlx::query(stuck).execute(&bench.state.db)).unwrap();
+    let order = bench.get_json(&cookie, &format!("/api/orders/{number}"));
+    assert_eq!(order["jobs"][0]["stuck_reason"], "five keys");
+
+    let path = format!("/api/jobs/{number}-1/release");
+    let release = json!({ "key": "spoiled", "reason": "换工位" });
+    assert_eq!(bench.post("", &path, &release).0, 401);
+    assert_eq!(bench.post(&cookie, &path, &json!({ "key": "eaten", "reason": "x" })).0, 422);
+    let (status, answer) = bench.post(&cookie, &path, &json!({ "key": "lost", "reason": "" }));
+    assert_eq!((status, wrong_fields(&answer)), (422, vec!["reason".to_owned()]));
+    assert_eq!(bench.post(&cookie, &format!("/api/jobs/{number}-9/release"), &release).0, 404);
+    assert_eq!(bench.post(&cookie, "/api/jobs/nonsense/release", &release).0, 400);
+    let (status, order) = bench.post(&cookie, &path, &release);
+    assert_eq!(status, 200, "{order}");
+    assert_eq!((&order["jobs"][0]["state"], &order["jobs"][0]["attempts"]), (&json!("waiting"), &json!(0)));
+    assert_eq!(order["jobs"][0]["station"], Value::Null);
+    assert_eq!(order["history"][2]["who"], format!("operator:{OPERATOR}"));
+    assert_eq!(bench.post(&cookie, &path, &release), (200, order), "released twice is released once");
+}

@@ -93,3 +93,49 @@ fn a_file_of_orders_is_imported_row_by_row_and_again_without_harm() {
     let (code, _, err) = portal(&config, &["import", "/nowhere.json"], "");
     assert!(code == 1 && err.contains("/nowhere.json"), "{err}");
 }
+
+#[test]
+fn a_job_is_released_and_parked_messages_are_listed_at_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let number: model::OrderNumber = "SAAS120261122093000000001".parse().unwrap();
+    let mut order = paid_order(1);
+    order["number"] = json!(number);
+    let file = folder.path().join("orders.json");
+    std::fs::write(&file, order.to_string()).unwrap();
+    assert_eq!(portal(&config, &["import", file.to_str().unwrap()], "").0, 0);
+    let job = format!("{number}-1");
+    let release =
+        |reason: &str| portal(&config, &["job", "release", &job, "--key", "lost", "--reason", reason], "");
+    let (code, _, err) = release("燃");
+    assert!(code == 1 && err.contains("there is no job"), "{err}");
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let db = runtime.block_on(async {
+        let config = portal::config::Config::load(&config).unwrap();
+        let db = portal::db::open(&config.database_file()).await.unwrap();
+        let clock = portal::clock::Clock::system();
+        let state = portal::AppState::new(db.clone(), bench::programmes(), config, clock);
+        portal::orders::approve(&state, &number, &portal::orders::Actor::Import).await.unwrap();
+        for sql in [
+            "update jobs set state = 'stuck', station = 'bench-1'",
+            "insert into parked values ('1', 'ukey/v1/bench-1/up', 'not JSON', x'00', 3, 0, 0)",
+        ] {
+            sqlx::query(sql).execute(&db).await.unwrap();
+        }
+        db
+    });
+    assert_eq!(release("").0, 1);
+    assert_eq!(release("工位烧毁").0, 0);
+    let waiting = "select count(*) from jobs where state = 'waiting' and station is null";
+    let waiting = runtime.block_on(sqlx::query_scalar::<sqlx::Sqlite, i64>(waiting).fetch_one(&db)).unwrap();
+    assert_eq!(waiting, 1);
+    let history = runtime.block_on(portal::orders::history(&db, &number)).unwrap();
+    assert_eq!(history.last().unwrap().who, "command-line");
+    let (code, out, err) = portal(&config, &["parked"], "");
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        out.contains("not JSON") && out.contains("1 bytes") && out.contains("1 messages are parked"),
+        "{out}"
+    );
+}

@@ -159,3 +159,40 @@ fn the_live_stream_sends_the_board_at_once_and_after_each_change() {
         assert!(event().contains(&format!("value=\"{percent}\"")));
     }
 }
+
+#[test]
+fn a_stuck_job_is_shown_with_its_reason_and_released_from_its_orders_page() {
+    let (bench, cookie) = Bench::logged_in();
+    let number = bench.place(&cookie, &paid_order(1));
+    bench.post(&cookie, &format!("/api/orders/{number}/approve"), &json!({}));
+    let page = || bench.get(&cookie, &format!("/orders/{number}")).1;
+    assert!(!page().contains("退回重做"), "a job that waits has nothing to be released from");
+    let stuck = "update jobs set state = 'stuck', outcome = 'error', station = 'bench-1', stuck_reason = '<five> keys'";
+    bench.runtime.block_on(sqlx::query(stuck).execute(&bench.state.db)).unwrap();
+    let shown = page();
+    for text in ["待处理", "bench-1", "&#60;five&#62; keys", "退回重做"] {
+        assert!(shown.contains(text), "{text} is on {shown}");
+    }
+    let release = format!("/jobs/{number}-1/release");
+    let form = |seen: &str| {
+        bench.post_form(&cookie, &release, &[("key", "spoiled"), ("reason", "换工位"), ("seen_key", seen)])
+    };
+    assert_eq!(form("ukey/virtual/V1").0, 409, "the key beside it was another");
+    assert_eq!(form("").0, 303);
+    assert!(page().contains("待开工") && page().contains("换工位"));
+}
+
+#[test]
+fn parked_messages_are_counted_and_the_newest_shown() {
+    let (bench, cookie) = Bench::logged_in();
+    assert!(!bench.get(&cookie, "/stations").1.contains("portal parked"));
+    for n in 1..=7 {
+        let parked = "insert into parked (id, topic, reason, payload, times, first_ms, last_ms) \
+             values ($1, 'ukey/v1/bench-1/up', 'reason <' || $1 || '>', x'00', 3, 0, $2)";
+        let parked = sqlx::query(parked).bind(n.to_string()).bind(n);
+        bench.runtime.block_on(parked.execute(&bench.state.db)).unwrap();
+    }
+    let (_, page) = bench.get(&cookie, "/stations");
+    assert!(page.contains("<b>7</b>") && page.contains("portal parked"), "{page}");
+    assert!(page.contains("reason &#60;7&#62;") && !page.contains("reason &#60;2&#62;"), "{page}");
+}

@@ -12,7 +12,7 @@ use crate::db::{Db, damaged};
 pub struct JobRow {
     /// The job.
     pub job: JobId,
-    /// `waiting`, `leased` or `done`.
+    /// `waiting`, `leased`, `done` or `stuck`.
     pub state: String,
     /// Who holds or held it.
     pub station: Option<StationId>,
@@ -22,6 +22,8 @@ pub struct JobRow {
     pub outcome: Option<String>,
     /// How often it was tried.
     pub attempts: i64,
+    /// Why it is stuck; `None` unless it is.
+    pub stuck_reason: Option<String>,
 }
 
 /// An order's jobs, first to last; none before approval.
@@ -30,7 +32,7 @@ pub struct JobRow {
 /// The database's.
 pub async fn jobs(db: &Db, number: &OrderNumber) -> Result<Vec<JobRow>, OrderError> {
     let rows = sqlx::query(
-        "select job, state, station, key_id, outcome, attempts from jobs where order_number = $1 order by idx",
+        "select job, state, station, key_id, outcome, attempts, stuck_reason from jobs where order_number = $1 order by idx",
     )
     .bind(number.as_str())
     .fetch_all(db)
@@ -49,6 +51,7 @@ fn job_row(row: &SqliteRow) -> Result<JobRow, OrderError> {
         key: key.map(|key| key.parse()).transpose().map_err(|_| bad("key"))?,
         outcome: row.try_get("outcome")?,
         attempts: row.try_get("attempts")?,
+        stuck_reason: row.try_get("stuck_reason")?,
         job: job.parse().map_err(|_| bad("name"))?,
     })
 }

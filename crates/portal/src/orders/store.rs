@@ -28,6 +28,17 @@ pub enum OrderError {
     /// A rejection without a reason, or with a very long one.
     #[error("请写明拒绝原因，最多 500 字 (write the reason, at most 500 characters)")]
     Reason,
+    /// No certificate can carry what the order says.
+    #[error(
+        "订单无法制证，请拒绝并请客户更正，或更正项目文件 (the order cannot be certified: reject it for correction, or correct its programme: {0})"
+    )]
+    Uncertifiable(String),
+    /// No such job.
+    #[error("没有任务 {0} (there is no job {0}: compare the number)")]
+    UnknownJob(model::JobId),
+    /// The job cannot be released.
+    #[error("任务不能退回 (the job cannot be released): {0}")]
+    NotReleasable(&'static str),
     /// No number could be made for the order.
     #[error(
         "暂时无法生成订单号，请重试 (no order number could be made: try again; check the machine's clock)"
@@ -49,7 +60,7 @@ impl From<sqlx::Error> for OrderError {
 pub struct HistoryEntry {
     /// When.
     pub at_ms: i64,
-    /// `operator:<name>`, `import`, `station:<name>` or `system`.
+    /// `operator:<name>`, `import`, `station:<name>`, `command-line` or `system`.
     pub who: String,
     /// The state before; `None` when the order came in.
     pub from: Option<OrderState>,
@@ -163,7 +174,7 @@ fn fen_column(amount: Fen) -> Result<i64, DbError> {
     i64::try_from(amount.0).map_err(|_| damaged("an amount beyond all prices"))
 }
 
-pub(super) async fn add_history(
+pub(crate) async fn add_history(
     tx: &mut Transaction,
     number: &OrderNumber,
     entry: &HistoryEntry,

@@ -10,25 +10,29 @@ use wire::CertificateKind;
 use super::{
     content::Order,
     form::{OrderForm, read_payment},
-    store::{HistoryEntry, OrderError, add_history, kind_code, load_in, replace_content},
+    store::{HistoryEntry, OrderError, add_history, kind_code, load, load_in, replace_content},
 };
 use crate::{
     app::AppState,
     db::{DbError, Transaction, begin_write, damaged},
     programmes::Programme,
+    stations::{self, Rehearsal, RehearsalError},
 };
 
-const REASON_CHARS_MAX: usize = 500;
+/// Reasons that operators give have 1 to this many characters.
+pub(crate) const REASON_CHARS_MAX: usize = 500;
 
 /// Who changes an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// An operator, by log-in.
     Operator(String),
-    /// The command line.
+    /// A file of orders.
     Import,
     /// A station's report.
     Station(StationId),
+    /// A command that somebody typed at the portal's machine.
+    CommandLine,
     /// The portal itself.
     System,
 }
@@ -39,6 +43,7 @@ impl fmt::Display for Actor {
             Self::Operator(name) => write!(f, "operator:{name}"),
             Self::Import => f.write_str("import"),
             Self::Station(name) => write!(f, "station:{name}"),
+            Self::CommandLine => f.write_str("command-line"),
             Self::System => f.write_str("system"),
         }
     }
@@ -88,8 +93,9 @@ pub async fn change_state(
 /// 审核通过: the order waits for production and has one job a key. An order that was approved stays as it is.
 ///
 /// # Errors
-/// As [`change_state`].
+/// [`OrderError::Uncertifiable`] if no certificate could carry what the order says; else as [`change_state`].
 pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> Result<(), OrderError> {
+    certifiable(state, number).await?;
     let mut tx = begin_write(&state.db).await?;
     if has_jobs(&mut tx, number).await? {
         return Ok(());
@@ -104,6 +110,28 @@ pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> R
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Rehearses the certificates while the customer can still correct the order. Later it would cost keys.
+async fn certifiable(state: &AppState, number: &OrderNumber) -> Result<(), OrderError> {
+    let order = load(&state.db, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    if order.state != OrderState::AwaitingReview {
+        return Ok(());
+    }
+    let now = state.clock.now().into();
+    let rehearsed = async {
+        let subject = stations::subject(&state.programmes, &order.content)?;
+        Rehearsal::from(now)?.certify(subject, now).await
+    };
+    match rehearsed.await {
+        Err(RehearsalError::Order(why)) => Err(OrderError::Uncertifiable(why)),
+        // The machine's clock, say: no fault of the order. The bench asks again before it takes a key.
+        Err(RehearsalError::Other(why)) => {
+            tracing::warn!(%number, why, "the certificates of an order could not be rehearsed");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 async fn has_jobs(tx: &mut Transaction, number: &OrderNumber) -> Result<bool, OrderError> {

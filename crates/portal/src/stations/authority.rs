@@ -7,6 +7,7 @@ use model::Secret;
 use sqlx::{Row as _, Sqlite};
 use vault::Vault;
 
+use super::rehearsal::Rehearsal;
 use crate::{
     clock::Clock,
     config::Config,
@@ -43,6 +44,7 @@ impl CaKeyName {
 #[derive(Debug)]
 pub struct Authority {
     pub(super) ca: EmbeddedCa,
+    pub(super) rehearsal: Rehearsal,
 }
 
 impl Authority {
@@ -79,7 +81,8 @@ impl Authority {
         let root = certificate(db, CaKeyName::Root).await?.context(absent)?;
         let (issuing, key) = open(db, vault, CaKeyName::Issuing).await?.context(absent)?;
         let (root, issuing) = (Certificate::from_pem(&root)?, Certificate::from_pem(&issuing)?);
-        Ok(Self { ca: EmbeddedCa::load(root.der(), issuing.der(), &key)? })
+        let ca = EmbeddedCa::load(root.der(), issuing.der(), &key)?;
+        Ok(Self { rehearsal: Rehearsal::like(ca.issuing())?, ca })
     }
 
     /// The CA itself.

@@ -1,6 +1,6 @@
 //! Certificates: issued once for a job, a key and a public key; revoked when the key is spoiled.
 
-use ca::{CaError, Extension, IssueRequest, Issued, Ledger, Recorded, Revoked};
+use ca::{CaError, IssueRequest, Issued, Ledger, Recorded, Revoked};
 use gm::certificate::Certificate;
 use jiff::Timestamp;
 use model::{JobId, KeyId, StationId};
@@ -13,11 +13,11 @@ use super::{
     job::Job,
     keys::{self, KeyState},
     refusal::{Refusal, blocking},
+    rehearsal::subject,
 };
 use crate::{
     db::{Db, DbError, Transaction, begin_write, damaged},
     orders,
-    programmes::{CertificateSubject, Encoding},
 };
 
 /// New key pairs on one key for one job: more than this is a key or a station gone wrong.
@@ -40,18 +40,12 @@ pub(super) async fn certify(
 
     let order = orders::load(&desk.state.db, job.order()).await?;
     let content = order.ok_or_else(|| damaged(format!("the order of job {job}")))?.content;
-    let template =
-        desk.state.programmes.get(&content.programme).and_then(|p| p.template(content.holder_kind));
-    let template = template.ok_or_else(|| {
-        Refusal::later(format!(
-            "项目 {0} 没有证书模板 (programme {0} has no certificate template for this order: correct its file)",
-            content.programme
-        ))
-    })?;
+    let subject =
+        subject(&desk.state.programmes, &content).map_err(|error| Refusal::later(error.to_string()))?;
     let request = IssueRequest {
         request_id,
         csr: request.request.0.clone(),
-        subject: subject(template.fill(&content)),
+        subject,
         now: desk.state.clock.now().into(),
     };
     let issued = desk.authority.ca.issue(&request, &ledger).await.map_err(refusal)?;
@@ -62,19 +56,6 @@ pub(super) async fn certify(
         enc_certificate: Bytes(issued.enc_der),
         enveloped_key: Bytes(issued.enveloped_der),
     })
-}
-
-fn subject(subject: CertificateSubject) -> ca::Subject {
-    let encoding = |encoding| match encoding {
-        Encoding::Utf8 => ca::Encoding::Utf8,
-        Encoding::Printable => ca::Encoding::Printable,
-    };
-    let extension = |(oid, value, how)| Extension { oid, value, encoding: encoding(how) };
-    ca::Subject {
-        dn: subject.dn,
-        extensions: subject.extensions.into_iter().map(extension).collect(),
-        years: subject.years,
-    }
 }
 
 /// The job is this station's and the key is bound to it, or was made for it (a repeated request gets its answer again).
@@ -92,7 +73,7 @@ async fn may_certify(
     }
     match keys::find(connection, key).await? {
         Some((KeyState::Bound | KeyState::Issued, Some(bound))) if bound == *job => Ok(()),
-        Some((KeyState::Spoiled, _)) => Err(Refusal::new(
+        Some((KeyState::Spoiled | KeyState::Lost, _)) => Err(Refusal::new(
             RefusedCode::KeyUsed,
             format!("钥匙 {key} 已作废 (key {key} is spoiled: set it aside)"),
         )),
@@ -266,15 +247,19 @@ async fn supersede(tx: &mut Transaction, job: &JobId, key: &KeyId, now: i64) -> 
             "钥匙 {key} 为任务 {job} 申请证书次数过多 (key {key} asked {earlier} times with new key pairs: set it aside)"
         ))));
     }
-    revoke_for(tx, job, key, Reason::Superseded, now).await?;
+    revoke(tx, job, key, Reason::Superseded, now).await?;
     Ok(())
 }
 
 /// Why certificates of this portal are revoked; the codes in the database.
 #[derive(Clone, Copy)]
-enum Reason {
+pub(super) enum Reason {
+    /// A new key pair was made on the key.
     Superseded,
+    /// The key was written on and not made.
     Spoiled,
+    /// The key cannot be found.
+    Lost,
 }
 
 impl Reason {
@@ -282,25 +267,24 @@ impl Reason {
         match self {
             Self::Superseded => "superseded",
             Self::Spoiled => "spoiled",
+            Self::Lost => "lost",
         }
     }
 
-    /// A spoiled key was never in a customer's hands: its certificate ceased, it was not compromised.
+    /// A spoiled key is in our hands and was never in a customer's: its certificate ceased, it was not compromised. Where a lost one is,
+    /// nobody knows.
     fn of(code: &str) -> ca::Reason {
         match code {
             "superseded" => ca::Reason::Superseded,
             "spoiled" => ca::Reason::CessationOfOperation,
+            "lost" => ca::Reason::KeyCompromise,
             _ => ca::Reason::Unspecified,
         }
     }
 }
 
-/// Revokes what was issued to a key that is spoiled.
-pub(super) async fn revoke(tx: &mut Transaction, job: &JobId, key: &KeyId, now: i64) -> Result<(), DbError> {
-    revoke_for(tx, job, key, Reason::Spoiled, now).await
-}
-
-async fn revoke_for(
+/// Revokes what was issued to a job's key.
+pub(super) async fn revoke(
     tx: &mut Transaction,
     job: &JobId,
     key: &KeyId,

@@ -95,6 +95,11 @@ impl Job {
         self.state == JobState::Leased && self.station.as_ref() == Some(station)
     }
 
+    /// Whether the job waits for an operator, and no other station has anything to do with it.
+    pub fn is_stuck_at(&self, station: &StationId) -> bool {
+        self.state == JobState::Stuck && self.station.as_ref() == Some(station)
+    }
+
     /// Whether a key of this profile may be used.
     pub fn takes(&self, profile: &str) -> bool {
         self.profiles.is_empty() || self.profiles.iter().any(|allowed| allowed == profile)

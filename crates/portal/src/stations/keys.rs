@@ -9,9 +9,13 @@ use super::{
     desk::Desk,
     job::Job,
     refusal::{Refusal, blocking},
+    rehearsal::{RehearsalError, subject},
     reports,
 };
-use crate::db::{DbError, Transaction, begin_write, damaged};
+use crate::{
+    db::{DbError, Transaction, begin_write, damaged},
+    orders,
+};
 
 /// Longer names of attempts are refused: the id of the report that ends one must fit into a report's.
 const ATTEMPT_BYTES_MAX: usize = 200;
@@ -29,15 +33,18 @@ pub(super) enum KeyState {
     Issued,
     /// It was written on and not made.
     Spoiled,
+    /// It cannot be found any more.
+    Lost,
 }
 
 impl KeyState {
-    fn code(self) -> &'static str {
+    pub(super) fn code(self) -> &'static str {
         match self {
             Self::Blank => "blank",
             Self::Bound => "bound",
             Self::Issued => "issued",
             Self::Spoiled => "spoiled",
+            Self::Lost => "lost",
         }
     }
 }
@@ -50,6 +57,7 @@ pub(super) async fn secrets(
     request: &SecretsRequest,
 ) -> Result<SecretsReply, Refusal> {
     let user_pin = check(desk, station, request).await?;
+    certifiable(desk, station, request).await?;
     // Before the binding: a label that the vault does not know must not cost a key.
     let (vault, key, label) = (desk.vault.clone(), request.key.clone(), request.factory_device_key.clone());
     let sealed = blocking(move || seal(&vault, &sealing_key, &key, &label, &user_pin)).await?;
@@ -65,7 +73,7 @@ async fn check(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Re
         )));
     }
     let mut connection = desk.state.db.acquire().await?;
-    let job = leased(&mut connection, station, &request.job).await?;
+    let job = leased_or_stuck(desk, &mut connection, station, request).await?;
     if !job.takes(&request.profile) {
         return Err(Refusal::invalid(format!(
             "任务 {} 不能使用型号 {} 的钥匙 (the job takes keys of {})",
@@ -85,6 +93,45 @@ async fn check(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Re
     Ok(programme.initial_user_pin.clone())
 }
 
+/// Rehearses the certificates before a key is bound. A job whose order cannot be certified is stuck until an operator releases it.
+async fn certifiable(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Result<(), Refusal> {
+    let state = &desk.state;
+    let order = orders::load(&state.db, request.job.order()).await?;
+    let content = order.ok_or_else(|| damaged(format!("the order of job {}", request.job)))?.content;
+    let certified = match subject(&state.programmes, &content) {
+        Ok(subject) => desk.authority.rehearsal.certify(subject, state.clock.now().into()).await,
+        Err(error) => Err(error),
+    };
+    match certified {
+        Ok(()) => Ok(()),
+        Err(RehearsalError::Other(why)) => Err(Refusal::later(why)),
+        Err(RehearsalError::Order(why)) => {
+            stick(desk, station, &request.job, &why).await?;
+            Err(Refusal::new(
+                RefusedCode::OrderWrong,
+                format!("订单内容有误，须在门户更正 (the order must be corrected at the portal: {why})"),
+            ))
+        }
+    }
+}
+
+/// A job that has a key is left alone: that key is its station's business, and the job's end is still to be reported.
+async fn stick(desk: &Desk, station: &StationId, job: &JobId, why: &str) -> Result<(), DbError> {
+    let stuck = sqlx::query::<Sqlite>(
+        "update jobs set state = 'stuck', stuck_reason = $3, leased_until = null \
+         where job = $1 and station = $2 and state = 'leased' and key_id is null",
+    )
+    .bind(job.to_string())
+    .bind(station.as_str())
+    .bind(why)
+    .execute(&desk.state.db)
+    .await?;
+    if stuck.rows_affected() == 1 {
+        tracing::error!(%job, why, "a job is stuck: its order cannot be certified");
+    }
+    Ok(())
+}
+
 /// The job, if it is leased to this station.
 pub(super) async fn leased(
     connection: &mut SqliteConnection,
@@ -97,6 +144,21 @@ pub(super) async fn leased(
             "任务 {job} 未分配给本工作站 (job {job} is not leased to {station})"
         ))),
     }
+}
+
+/// The job, if it is leased to this station. Of one that is stuck here for its order, the station is told that again: the first answer
+/// may have been lost.
+async fn leased_or_stuck(
+    desk: &Desk,
+    connection: &mut SqliteConnection,
+    station: &StationId,
+    request: &SecretsRequest,
+) -> Result<Job, Refusal> {
+    match Job::load(connection, &request.job).await? {
+        Some(job) if job.is_stuck_at(station) => certifiable(desk, station, request).await?,
+        _ => {}
+    }
+    leased(connection, station, &request.job).await
 }
 
 async fn may_bind(connection: &mut SqliteConnection, request: &SecretsRequest) -> Result<(), Refusal> {
@@ -217,7 +279,7 @@ pub(super) async fn find(
         .fetch_optional(connection)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let states = [KeyState::Blank, KeyState::Bound, KeyState::Issued, KeyState::Spoiled];
+    let states = [KeyState::Blank, KeyState::Bound, KeyState::Issued, KeyState::Spoiled, KeyState::Lost];
     let code: &str = row.try_get("state")?;
     let state = states.into_iter().find(|state| state.code() == code);
     let job: Option<String> = row.try_get("job")?;

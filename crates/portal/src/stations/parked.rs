@@ -42,6 +42,42 @@ pub(super) async fn park(
     Ok(())
 }
 
+/// A parked message, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Where it came in.
+    pub topic: String,
+    /// Why it was not taken.
+    pub reason: String,
+    /// How often it came.
+    pub times: i64,
+    /// When it came last, milliseconds since 1970.
+    pub last_ms: i64,
+    /// Its length in bytes, up to the 64 KiB that are kept.
+    pub bytes: i64,
+}
+
+/// How many messages are parked.
+///
+/// # Errors
+/// The database's.
+pub async fn count(db: &Db) -> Result<i64, DbError> {
+    Ok(sqlx::query_scalar::<Sqlite, i64>("select count(*) from parked").fetch_one(db).await?)
+}
+
+/// The parked messages that came last, the newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn newest(db: &Db, limit: u16) -> Result<Vec<Parked>, DbError> {
+    let rows = sqlx::query_as::<Sqlite, (String, String, i64, i64, i64)>(
+        "select topic, reason, times, last_ms, length(payload) from parked order by last_ms desc, id limit $1",
+    );
+    let rows = rows.bind(i64::from(limit)).fetch_all(db).await?;
+    let parked = |(topic, reason, times, last_ms, bytes)| Parked { topic, reason, times, last_ms, bytes };
+    Ok(rows.into_iter().map(parked).collect())
+}
+
 /// Parks, and only logs if that fails too: parking must never stop the queue behind it.
 pub(super) async fn park_or_log(db: &Db, topic: &str, payload: &[u8], reason: &str, now: i64) {
     tracing::warn!(topic, reason, bytes = payload.len(), "a message was parked");

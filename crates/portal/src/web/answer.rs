@@ -48,9 +48,11 @@ impl From<OperatorError> for ApiError {
 /// What an order's error is in HTTP.
 pub(super) fn order_status(error: &OrderError) -> StatusCode {
     match error {
-        OrderError::Unknown(_) => StatusCode::NOT_FOUND,
-        OrderError::Illegal(_) | OrderError::Raced => StatusCode::CONFLICT,
-        OrderError::Content(_) | OrderError::Reason => StatusCode::UNPROCESSABLE_ENTITY,
+        OrderError::Unknown(_) | OrderError::UnknownJob(_) => StatusCode::NOT_FOUND,
+        OrderError::Illegal(_) | OrderError::Raced | OrderError::NotReleasable(_) => StatusCode::CONFLICT,
+        OrderError::Content(_) | OrderError::Reason | OrderError::Uncertifiable(_) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         OrderError::NoNumber => StatusCode::SERVICE_UNAVAILABLE,
         OrderError::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }

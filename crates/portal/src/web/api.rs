@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
-use model::{OrderNumber, OrderState, Secret};
+use model::{JobId, OrderNumber, OrderState, Secret};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ use crate::{
     app::AppState,
     operators,
     orders::{self, Intake, OrderError, OrderRow, RowOutcome},
-    stations,
+    stations::{self, Release},
 };
 
 type Answer = Result<Response, ApiError>;
@@ -164,6 +164,22 @@ pub(super) async fn record_payment(
     let (number, Json(payment)) = (number(&text)?, body?);
     orders::record_payment(&state, &number, &payment, &operator.actor()).await?;
     Ok(Json(order_json(&state, &number).await?).into_response())
+}
+
+/// Reads the job in a path.
+pub(super) fn job(text: &str) -> Result<JobId, ApiError> {
+    text.parse().map_err(|error: model::IdError| ApiError::Parameter("job", error.to_string()))
+}
+
+pub(super) async fn release_job(
+    State(state): State<AppState>,
+    operator: Operator,
+    Path(text): Path<String>,
+    body: Result<Json<Release>, JsonRejection>,
+) -> Answer {
+    let (job, Json(release)) = (job(&text)?, body?);
+    stations::release(&state.db, &state.clock, &job, &release, &operator.actor()).await?;
+    Ok(Json(order_json(&state, job.order()).await?).into_response())
 }
 
 pub(super) async fn list_stations(State(state): State<AppState>, _operator: Operator) -> Json<Value> {

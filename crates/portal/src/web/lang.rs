@@ -58,10 +58,10 @@ impl Lang {
     pub(super) fn job(self, job: &JobRow) -> &str {
         let outcome = job.outcome.as_deref().and_then(outcome_from_code);
         match (outcome, job.state.as_str()) {
+            (_, "stuck") => self.t("待处理", "stuck"),
             (Some(outcome), _) => self.t(outcome.zh(), outcome_en(outcome)),
             (None, "waiting") => self.t("待开工", "waiting"),
             (None, "leased") => self.t("已领取", "leased"),
-            (None, "stuck") => self.t("待处理", "stuck"),
             (None, _) => self.t("已结束", "done"),
         }
     }

@@ -12,7 +12,7 @@ use axum::{
 };
 
 pub(super) use login::{log_in, log_out, login_form};
-pub(super) use order::{approve, order, reject};
+pub(super) use order::{approve, order, reject, release};
 pub(super) use orders::orders;
 pub(super) use stations::{Board, stations};
 

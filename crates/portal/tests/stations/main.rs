@@ -13,6 +13,7 @@ mod keys;
 mod leases;
 mod parcels;
 mod poison;
+mod release;
 mod reports;
 
 #[path = "../bench/mod.rs"]

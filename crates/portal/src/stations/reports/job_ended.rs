@@ -7,7 +7,7 @@ use wire::JobEnded;
 use crate::{
     db::{DbError, Transaction},
     stations::{
-        certificates,
+        certificates::{self, Reason},
         desk::Desk,
         job::{Job, JobState},
         keys::{self, KeyState},
@@ -111,7 +111,7 @@ async fn spoil(
     now: i64,
 ) -> Result<(), DbError> {
     keys::change(tx, &ended.key, KeyState::Spoiled, Some(&ended.job), by, &ended.detail, now).await?;
-    certificates::revoke(tx, &ended.job, &ended.key, now).await
+    certificates::revoke(tx, &ended.job, &ended.key, Reason::Spoiled, now).await
 }
 
 /// The job waits for another key at the same station; after too many spoiled ones an operator must look.
@@ -136,15 +136,21 @@ async fn released(
     if stuck {
         tracing::error!(job = %job.id, attempts, "a job is stuck: too many keys were spoiled on it");
     }
+    let why = format!(
+        "已作废 {attempts} 把钥匙，最后一次：{0} ({attempts} keys were spoiled; the last: {0})",
+        ended.detail.chars().take(300).collect::<String>()
+    );
     let outcome = serde_json::to_value(ended.outcome).ok();
     sqlx::query::<Sqlite>(
-        "update jobs set key_id = null, state = $2, attempts = $3, outcome = $4, leased_until = $5 where job = $1",
+        "update jobs set key_id = null, state = $2, attempts = $3, outcome = $4, leased_until = $5, \
+         stuck_reason = coalesce($6, stuck_reason) where job = $1",
     )
     .bind(job.id.to_string())
     .bind(state)
     .bind(attempts)
     .bind(outcome.as_ref().and_then(serde_json::Value::as_str))
     .bind(now + i64::from(terms.seconds) * 1000)
+    .bind((state == "stuck" && job.state == JobState::Leased).then_some(why))
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -16,8 +16,13 @@ use crate::{
     app::AppState,
     clock::china_text,
     orders::{self, HistoryEntry, JobRow, Order, OrderError, Person},
-    stations,
-    web::{answer::order_status, api::number, lang::Lang, session::Operator},
+    stations::{self, KeyFate},
+    web::{
+        answer::order_status,
+        api::{job, number},
+        lang::Lang,
+        session::Operator,
+    },
 };
 
 /// A heading and its lines.
@@ -41,6 +46,11 @@ struct OrderPage {
 impl OrderPage {
     fn in_review(&self) -> bool {
         self.order.state == OrderState::AwaitingReview
+    }
+
+    /// Whether a way out is offered: the job waits for an operator, or is in work at a station that may be gone.
+    fn releasable(&self, job: &JobRow) -> bool {
+        self.order.state == OrderState::AwaitingProduction && matches!(job.state.as_str(), "stuck" | "leased")
     }
 
     fn time(&self, ms: &i64) -> String {
@@ -228,6 +238,31 @@ pub(in crate::web) async fn reject(
     };
     let done = orders::reject(&state, &number, &form.reason, &operator.actor()).await;
     after_review(&state, &operator, lang, &number, done).await
+}
+
+#[derive(Deserialize)]
+pub(in crate::web) struct ReleaseForm {
+    key: KeyFate,
+    #[serde(default)]
+    reason: String,
+    /// The key beside the job when the page was made; empty for none.
+    seen_key: String,
+}
+
+pub(in crate::web) async fn release(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    Path(text): Path<String>,
+    Form(form): Form<ReleaseForm>,
+) -> Response {
+    let job = match job(&text) {
+        Ok(job) => job,
+        Err(error) => return trouble(lang, error),
+    };
+    let release = stations::Release { key: form.key, reason: form.reason, seen_key: Some(form.seen_key) };
+    let done = stations::release(&state.db, &state.clock, &job, &release, &operator.actor()).await;
+    after_review(&state, &operator, lang, job.order(), done).await
 }
 
 /// Done: back to the order by GET, so that a reload repeats nothing. Not done: the page says why.

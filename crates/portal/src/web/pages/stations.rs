@@ -5,9 +5,12 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use model::JobId;
 use wire::{SlotPhase, SlotStatus, Status};
 
-use super::{Frame, page};
+use super::{Frame, order_trouble, page};
 use crate::{
     app::AppState,
+    clock::china_text,
+    db::DbError,
+    stations::{self, Parked},
     web::{lang::Lang, session::Operator},
 };
 
@@ -86,13 +89,34 @@ impl Board {
 struct StationsPage {
     frame: Frame,
     board: Board,
+    parked_count: i64,
+    parked: Vec<Parked>,
 }
+
+impl StationsPage {
+    fn time(&self, parked: &Parked) -> String {
+        china_text(parked.last_ms)
+    }
+}
+
+/// How many parked messages are shown; the command line lists all.
+const PARKED_SHOWN: u16 = 5;
 
 pub(in crate::web) async fn stations(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
 ) -> Response {
+    let parked = async {
+        Ok::<_, DbError>((
+            stations::parked_count(&state.db).await?,
+            stations::newest_parked(&state.db, PARKED_SHOWN).await?,
+        ))
+    };
+    let (parked_count, parked) = match parked.await {
+        Ok(parked) => parked,
+        Err(error) => return order_trouble(lang, error.into()),
+    };
     let frame = Frame::new(lang, &operator.name, "stations");
-    page(StatusCode::OK, &StationsPage { frame, board: Board::new(&state, lang) })
+    page(StatusCode::OK, &StationsPage { frame, board: Board::new(&state, lang), parked_count, parked })
 }
