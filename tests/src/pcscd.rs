@@ -21,6 +21,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::process::run;
+
 /// pcsc-lite before 2.5.0 is compiled for 16 readers and drops the rest without a word.
 pub const READERS_MAX: usize = 16;
 
@@ -30,6 +32,8 @@ const READER_CONF: &str = "reader.conf";
 const START_ATTEMPTS: u8 = 3;
 const START_TIME: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
+/// More than the pause between two looks of pcscd at a reader.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Ports are looked for here: below Linux's range for outgoing connections, which could take one at any moment.
 const PORTS: std::ops::Range<u16> = 20000..32000;
@@ -127,6 +131,26 @@ impl Pcscd {
             self.kill9()?;
         }
         self.spawn()
+    }
+
+    /// Does `plug` while pcscd stands still, so that it sees all keys plugged meanwhile in one look: it looks at each reader
+    /// every 400 ms, at another moment each, and that would tell keys apart that were plugged at once.
+    ///
+    /// # Errors
+    /// It does not run, or what `plug` says.
+    pub fn at_once<R>(&self, plug: impl FnOnce() -> Result<R>) -> Result<R> {
+        self.signal("-STOP")?;
+        let plugged = plug();
+        // Not to wait for anything: by now the next look of every reader is due.
+        thread::sleep(LOOK);
+        self.signal("-CONT")?;
+        plugged
+    }
+
+    fn signal(&self, signal: &str) -> Result<()> {
+        let child = self.child.as_ref().context("pcscd does not run")?;
+        run("kill", Command::new("kill").args([signal, &child.id().to_string()]), None)?;
+        Ok(())
     }
 
     fn spawn(&mut self) -> Result<()> {

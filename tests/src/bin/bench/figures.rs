@@ -35,13 +35,14 @@ pub const FIGURES: [Figure; 5] = [
         name: "wave_efficiency",
         goal: "at least 0.90",
         meaning: "Time of one such key alone divided by the time of 16 plugged at once, from the first command that any of them sees to the end of \
-                  the last job. pcscd notices keys up to 400 ms apart, and that is in the wave. Median of the rounds' ratios.",
+                  the last job. pcscd looks at each reader every 400 ms, at another moment each; it is held while the keys are plugged, so that \
+                  it sees all of them together. Median of the rounds' ratios.",
     },
     Figure {
         name: "zero_latency_ratio",
         goal: "none: it shows what the station itself costs",
-        meaning: "Time of a wave of 16 keys that answer at once, divided by the time to replay the same APDUs by 16 threads that begin together. \
-                  pcscd notices keys up to 400 ms apart, and that is in the wave alone. Median of the rounds' ratios.",
+        meaning: "Time of a wave of 16 keys that answer at once, plugged as for wave_efficiency, divided by the time to replay the same APDUs by 16 threads that begin \
+                  together. Median of the rounds' ratios.",
     },
     Figure {
         name: "apdus_per_job",
@@ -117,58 +118,10 @@ fn zero_latency_ratio(rig: &mut Rig) -> Result<f64> {
     median(ratios)
 }
 
-fn analyse(wave: &Wave) {
-    // TEMP
-    use std::collections::BTreeMap;
-    let n = wave.tapes.len();
-    let mut gaps: BTreeMap<usize, (u8, Vec<f64>, Vec<f64>)> = BTreeMap::new();
-    let mut firsts = Vec::new();
-    for tape in &wave.tapes {
-        firsts.push(tape[0].came);
-        let mut last = tape[0].came;
-        for (i, e) in tape.iter().enumerate() {
-            let gap = e.came.duration_since(last).unwrap_or_default().as_secs_f64() * 1e3;
-            let over = (e.left.duration_since(e.came).unwrap_or_default().as_secs_f64()
-                - Latency::realistic().of(&e.command).as_secs_f64())
-                * 1e3;
-            last = e.left;
-            let at = gaps.entry(i).or_insert((e.command[1], vec![], vec![]));
-            at.1.push(gap);
-            at.2.push(over);
-        }
-    }
-    let first = firsts.iter().min().unwrap();
-    let mut offs: Vec<u128> = firsts.iter().map(|f| f.duration_since(*first).unwrap().as_millis()).collect();
-    offs.sort();
-    eprintln!("n={n} first commands at {offs:?}");
-    let mut total = (0.0, 0.0);
-    for (i, (ins, gap, over)) in gaps {
-        let mean = |v: &Vec<f64>| v.iter().sum::<f64>() / v.len() as f64;
-        let max = |v: &Vec<f64>| v.iter().copied().fold(0.0, f64::max);
-        total.0 += mean(&gap);
-        total.1 += mean(&over);
-        eprintln!(
-            "{i:3} {ins:02X} gap mean {:6.2} max {:6.2}  over mean {:6.2} max {:6.2}",
-            mean(&gap),
-            max(&gap),
-            mean(&over),
-            max(&over)
-        );
-    }
-    eprintln!("total gaps {:.1} ms, over {:.1} ms", total.0, total.1);
-    for (t, e) in wave.tapes.iter().zip(&wave.each) {
-        let span = t.last().unwrap().left.duration_since(t[0].came).unwrap();
-        eprintln!("  job {:?} last answer after {:?}", e, span);
-    }
-}
-
 /// What the ratios are made of, for whoever looks: not part of the figures.
 fn tell(what: &str, wave: &Wave, bare: Option<Duration>) {
     let slowest = wave.each.iter().max().copied().unwrap_or_default();
     let bare = bare.map_or_else(String::new, |bare| format!(", replay {bare:.3?}"));
-    if std::env::var("ANALYSE").is_ok() {
-        analyse(wave);
-    }
     eprintln!("  {what}: {:.3?}, slowest key {slowest:.3?}{bare}", wave.took);
 }
 

@@ -75,7 +75,7 @@ impl Rig {
         let flashes = make_blanks(&self.dir.join("keys"), &[&self.profile], keys, self.made + 1)?;
         let twins = flashes.iter().map(|flash| twin(flash)).collect::<Result<_>>()?;
         let log = StationLog::from_now(&self.stack.logs.join("station.log"))?;
-        let plugged = plug(&self.stack.pcscd, &flashes, latency)?;
+        let plugged = self.stack.pcscd.at_once(|| plug(&self.stack.pcscd, &flashes, latency))?;
         let ends = wait_for("the end of all jobs", PATIENCE, || {
             Ok(Some(log.ends()?).filter(|ends| ends.len() == keys))
         })?;
