@@ -119,6 +119,21 @@ fn p8_an_honest_journal_is_whole() {
 }
 
 #[test]
+fn p8_a_stream_is_shown_wherever_it_lies() {
+    let evidence = evidence();
+    let archive = Evidence { store: Ok(Vec::new()), ..evidence.clone() };
+    let store = Evidence { archive: Archive::default(), ..evidence.clone() };
+    for (stream, records, archived, stored) in
+        [("job-0", 5, 5, 0), ("job-4", 5, 0, 5), ("running", 3, 1, 3), ("job", 0, 0, 0)]
+    {
+        assert_eq!(audit::show(&evidence, stream).records.len(), records, "{stream}");
+        assert_eq!(audit::show(&archive, stream).records.len(), archived, "{stream}");
+        assert_eq!(audit::show(&store, stream).records.len(), stored, "{stream}");
+    }
+    assert_eq!(audit::show(&evidence, "job-0").records[&1], b"job-0 record 1");
+}
+
+#[test]
 fn p8_a_flipped_byte_is_found() {
     let honest = evidence();
     // Every byte of an entry of the archive: its length, its sequence, its link, its value.

@@ -273,3 +273,31 @@ fn p8_links_kept_by_a_compaction_cannot_be_exchanged() {
     };
     assert!(detail.contains("links up to 11"), "{detail}");
 }
+
+/// How many entries opening reads after so many jobs, archived as a station does.
+fn read_after(jobs: u32) -> usize {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    for job in 0..jobs {
+        let name = format!("job-{job}");
+        for number in 0..20_u8 {
+            journal.append(&name, &[number]).unwrap();
+        }
+        journal.append_with_report(&name, b"last", &name, b"report").unwrap();
+        journal.acknowledge(&name).unwrap();
+        journal.finish(&name).unwrap();
+        if job % 10 == 9 {
+            journal.compact(3).unwrap();
+        }
+    }
+    journal.sealed().unwrap();
+    Store::open(dir.path()).unwrap().scan_but_gone().count()
+}
+
+#[test]
+fn n3_opening_reads_no_more_after_a_long_life_than_after_a_short_one() {
+    let short = read_after(20);
+    // Three streams with their links, the checkpoint and its link, and the count of reports.
+    assert_eq!(short, 3 * (21 + 22) + 3);
+    assert_eq!(read_after(200), short);
+}

@@ -91,3 +91,22 @@ fn a_journal_in_memory_is_not_compacted() {
     assert_eq!(journal.compact(0).unwrap(), 0);
     assert_eq!(journal.stream("job").unwrap().len(), 5);
 }
+
+#[test]
+fn n3_an_archive_that_cannot_be_written_harms_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    finished(&journal, "job");
+    // A file where the folder should be: as good as a full disk, and root cannot pass it.
+    std::fs::write(dir.path().join("archive"), b"").unwrap();
+    let head = journal.head().unwrap();
+    let error = journal.compact(0).unwrap_err();
+    assert!(matches!(&error, JournalError::Open { .. }) && error.to_string().contains("archive"), "{error}");
+    assert_eq!(journal.head().unwrap(), head);
+    assert_eq!(journal.stream("job").unwrap().len(), 5);
+    journal.append("more", b"x").unwrap();
+    std::fs::remove_file(dir.path().join("archive")).unwrap();
+    assert_eq!(journal.compact(0).unwrap(), head.0 + 1);
+    journal.sealed().unwrap();
+    assert!(Journal::open(dir.path()).unwrap().notes().is_empty());
+}

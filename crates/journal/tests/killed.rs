@@ -41,7 +41,7 @@ fn nothing_acknowledged_is_missing_after_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut reports = Vec::new();
-    for enough in [1, 150, 700, 900, 1100] {
+    for enough in [1, 150, 700, 2100, 4200] {
         for line in write_and_kill(dir.path(), enough) {
             let (first, second) = line.split_once(' ').unwrap();
             if first == "report" {
@@ -68,6 +68,7 @@ fn nothing_acknowledged_is_missing_after_a_kill() {
             assert!(waiting.contains(id), "report {id} was acknowledged and is missing");
         }
     }
+    assert!(dir.path().join("archive/0001.log").exists(), "the writer archived nothing: write more");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use audit::{Archive, Evidence, Verdict, anchors, verify};
+use audit::{Archive, Evidence, Verdict, anchors, show, verify};
 use clap::{Parser, Subcommand};
 
 /// Checks what a station wrote down. Ends with 0 if nothing is wrong, 1 if something is, 2 if it could not look.
@@ -31,15 +31,30 @@ enum Command {
         #[arg(long)]
         station_key: Option<String>,
     },
+    /// Prints the records of one stream, from the archive too. It proves nothing.
+    Show {
+        /// The station's journal folder.
+        #[arg(long)]
+        journal: PathBuf,
+        /// The stream's name, such as `job/SAAS120260101000000000001-1/1`.
+        #[arg(long)]
+        stream: String,
+    },
 }
 
 fn main() -> ExitCode {
-    let Command::Verify { journal, anchors, station_key } = Arguments::parse().command;
-    let done = gather(&journal, anchors.as_deref(), station_key).and_then(|evidence| {
-        let verdict = verify(&evidence);
-        tell(&journal, &evidence, &verdict).map_err(|e| e.to_string())?;
-        Ok(verdict.findings.is_empty())
-    });
+    let done = match Arguments::parse().command {
+        Command::Verify { journal, anchors, station_key } => {
+            gather(&journal, anchors.as_deref(), station_key).and_then(|evidence| {
+                let verdict = verify(&evidence);
+                tell(&journal, &evidence, &verdict).map_err(|e| e.to_string())?;
+                Ok(verdict.findings.is_empty())
+            })
+        }
+        Command::Show { journal, stream } => {
+            gather(&journal, None, None).and_then(|evidence| print_stream(&evidence, &stream))
+        }
+    };
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
@@ -49,6 +64,16 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// False if there is no such stream.
+fn print_stream(evidence: &Evidence, stream: &str) -> Result<bool, String> {
+    let shown = show(evidence, stream);
+    let mut out = io::stdout().lock();
+    for (number, record) in &shown.records {
+        writeln!(out, "{number:>5} {}", String::from_utf8_lossy(record)).map_err(|e| e.to_string())?;
+    }
+    Ok(!shown.records.is_empty())
 }
 
 fn gather(journal: &Path, anchors: Option<&Path>, station_key: Option<String>) -> Result<Evidence, String> {
