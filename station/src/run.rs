@@ -54,7 +54,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let printer = Printer::new(config.label.printer.clone())?;
     let journal = Journal::open(&config.journal_dir())?;
     for note in journal.notes() {
-        tracing::error!(note, "the journal has an entry that cannot be read");
+        tracing::error!(note, "the journal was not whole when it was opened");
     }
     let board = Board::new(&names);
     let screen = kiosk::listen(config.kiosk.listen)?;

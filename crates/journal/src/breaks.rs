@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use crate::{
     Journal, JournalError,
     chain::{Kind, Link},
@@ -300,4 +302,55 @@ fn n3_opening_reads_no_more_after_a_long_life_than_after_a_short_one() {
     // Three streams with their links, the checkpoint and its link, and the count of reports.
     assert_eq!(short, 3 * (21 + 22) + 3);
     assert_eq!(read_after(200), short);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn p8_whatever_one_entry_becomes_nothing_older_than_the_last_commit_is_lost_in_silence(
+        compacted: bool,
+        which in any::<prop::sample::Index>(),
+        value in prop_oneof![
+            Just(None),
+            proptest::collection::vec(any::<u8>(), 0..90).prop_map(Some),
+        ],
+        flip in proptest::option::of((any::<prop::sample::Index>(), 1_u8..)),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        filled(dir.path());
+        if compacted {
+            let journal = Journal::open(dir.path()).unwrap();
+            journal.compact(1).unwrap();
+            journal.append("a", b"after").unwrap();
+            journal.sealed().unwrap();
+        }
+        let store = Store::open(dir.path()).unwrap();
+        let keys: Vec<Vec<u8>> = store.scan_but_gone().map(|pair| pair.unwrap().0.to_vec()).collect();
+        let key = &keys[which.index(keys.len())];
+        match flip {
+            Some((at, mask)) => {
+                let mut bytes = get(&store, key);
+                let count = bytes.len();
+                bytes[at.index(count)] ^= mask;
+                store.raw(key, Some(&bytes));
+            }
+            None => store.raw(key, value.as_deref()),
+        }
+        drop(store);
+        match Journal::open(dir.path()) {
+            Err(e) => prop_assert!(matches!(e, JournalError::Illegible { .. }), "{}", e),
+            Ok(journal) => {
+                // Only the last commit, one record of `a`, may be gone, and then it is said.
+                let records = journal.stream("a").unwrap();
+                let all = if compacted { 5 } else { 4 };
+                prop_assert!(records.len() == all || (records.len() == all - 1 && !journal.notes().is_empty()));
+                prop_assert_eq!(&records[..3], [b"a\x00", b"a\x01", b"a\x02"]);
+                prop_assert_eq!(journal.stream("b").unwrap(), [b"b\x00", b"b\x01", b"b\x02"]);
+                prop_assert_eq!(journal.outbox().unwrap(), [("second".to_owned(), b"2".to_vec())]);
+                prop_assert_eq!(journal.append("a", b"next").unwrap(), records.len() as u64);
+                prop_assert!(journal.report("new", b"3").unwrap() >= 2);
+            }
+        }
+    }
 }

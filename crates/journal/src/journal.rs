@@ -47,10 +47,12 @@ impl std::fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// Opens the journal in `dir`, created if absent. What cannot be read is in [`Journal::notes`].
+    /// Opens the journal in `dir`, created if absent. Its chain is followed from the last checkpoint and held against what lies there; a
+    /// last commit that is torn is cut, see [`Journal::notes`].
     ///
     /// # Errors
-    /// [`JournalError::Busy`] if another process has it, [`JournalError::Open`], [`JournalError::Illegible`].
+    /// [`JournalError::Busy`] if another process has it, [`JournalError::Open`], [`JournalError::Illegible`] if anything older than the
+    /// last commit is missing or another: the station must not run on it.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
         Self::start(Store::open(dir)?)
     }
@@ -91,7 +93,7 @@ impl Journal {
         Ok(Self(Arc::new(Handle { shared, sender: Some(sender), writer: Some(writer) })))
     }
 
-    /// What could not be read when the journal was opened, a sentence each; empty when all is well. Show it to the operator.
+    /// What was cut, put right or left alone when the journal was opened, a sentence each; empty when all is well. Show it to the operator.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.0.shared.notes
