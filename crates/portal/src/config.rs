@@ -27,7 +27,7 @@ pub struct Config {
     pub broker: Broker,
     /// The HSM.
     pub vault: Vault,
-    /// Names and terms of the CA.
+    /// Names of the CA.
     pub ca: Ca,
     /// SF Express.
     pub sf: Sf,
@@ -87,7 +87,7 @@ pub struct Vault {
     pub so_pin_file: PathBuf,
 }
 
-/// Names and terms of the CA. Read by `portal init`; later changes to the names have no effect.
+/// Names of the CA. Read by `portal init`; later changes to the names have no effect.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ca {
@@ -97,8 +97,6 @@ pub struct Ca {
     pub root_name: String,
     /// CN of the issuing CA.
     pub issuing_name: String,
-    /// Days until the next CRL.
-    pub crl_days: u16,
 }
 
 /// How SF signs messages (an option of the app in SF's console).
@@ -254,7 +252,6 @@ fn check(file: &ConfigFile, source: &Source) -> Vec<Fault> {
         "choose a shift, such as 10",
     );
     require(file.broker.port != 0, "broker.port", "0 is no port", "mosquitto's TLS port is 8883");
-    require((1..=30).contains(&file.ca.crl_days), "ca.crl_days", "a CRL holds 1 to 30 days", "7 is usual");
     require(
         (30..=86_400).contains(&file.leases.seconds),
         "leases.seconds",

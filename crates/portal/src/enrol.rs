@@ -19,7 +19,7 @@ use crate::{
     clock::Clock,
     config::Config,
     db::{self, Db, DbError, Transaction, begin_write, damaged},
-    init::{StationRequest, TransportCa, random_text},
+    init::{StationRequest, TransportCa, random_text, write_revoked},
     stations::{self, Desk},
 };
 
@@ -42,14 +42,16 @@ pub async fn add_station(config: &Config, name: &StationId) -> anyhow::Result<St
     new_code(&db, name, Clock::system().now_ms()).await
 }
 
-/// Disables a station: it gets nothing but refusals until it is enrolled again.
+/// Disables a station: it gets nothing but refusals until it is enrolled again, and the broker does not let it in.
 ///
 /// # Errors
 /// There is no such station, or the database's.
 pub async fn disable_station(config: &Config, name: &StationId) -> anyhow::Result<()> {
-    let db = db::open(&config.database_file()).await?;
-    anyhow::ensure!(stations::disable(&db, name).await?, "there is no station {name}");
-    Ok(())
+    let (db, now) = (db::open(&config.database_file()).await?, Clock::system().now_ms());
+    anyhow::ensure!(stations::disable(&db, name, now).await?, "there is no station {name}");
+    let vault = stations::open_vault(config).await?;
+    let transport = TransportCa::load(&db, &vault).await?;
+    write_revoked(config, &db, &transport).await
 }
 
 async fn new_code(db: &Db, name: &StationId, now: i64) -> anyhow::Result<String> {
@@ -159,6 +161,8 @@ impl Enrolment {
     pub async fn open(desk: &Desk) -> anyhow::Result<Self> {
         let (state, vault) = desk.state_and_vault();
         let transport = TransportCa::load(&state.db, vault).await?;
+        // What a sudden end between database and file left undone.
+        write_revoked(&state.config, &state.db, &transport).await?;
         Ok(Self { state: state.clone(), transport: Arc::new(transport) })
     }
 
@@ -200,11 +204,11 @@ impl Enrolment {
             None => {}
         }
         let made = self.transport.station(tls, &station, self.state.clock.now());
-        let certificate_pem = made.map_err(|error| EnrolError::Certificate(error.to_string()))?;
-        stations::enrol(&mut tx, &station, &sealing_key, &certificate_pem, now).await?;
+        let certificate = made.map_err(|error| EnrolError::Certificate(error.to_string()))?;
+        stations::enrol(&mut tx, &station, &sealing_key, &certificate, now).await?;
         let reply = EnrolReply {
             station,
-            certificate_pem,
+            certificate_pem: certificate.pem,
             ca_pem: self.transport.ca_pem.clone(),
             broker_host: self.state.config.broker.host.clone(),
             broker_port: self.state.config.broker.port,
@@ -212,6 +216,11 @@ impl Enrolment {
         redeem(&mut tx, &code, &request_hash, &reply).await?;
         tx.commit().await?;
         tracing::info!(station = %reply.station, address, "a station was enrolled");
+        // The station is enrolled whether or not the list can be written; the next start of the portal writes it again.
+        let (config, db) = (&self.state.config, &self.state.db);
+        if let Err(error) = write_revoked(config, db, &self.transport).await {
+            tracing::error!(%error, "the broker's list of revoked certificates was not written");
+        }
         Ok(reply)
     }
 }

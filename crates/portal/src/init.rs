@@ -2,6 +2,7 @@
 
 mod broker;
 mod files;
+mod revoked;
 mod transport;
 
 use std::path::Path;
@@ -12,7 +13,8 @@ use model::Secret;
 use vault::Vault;
 
 pub(crate) use files::random_text;
-pub(crate) use transport::{StationRequest, TransportCa};
+pub(crate) use revoked::write as write_revoked;
+pub(crate) use transport::{StationCertificate, StationRequest, TransportCa};
 
 use crate::{
     clock::Clock,
@@ -46,6 +48,7 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
     }
     let transport = TransportCa::load(&db, &vault).await?;
     broker::write_files(config, &transport, &clock)?;
+    revoked::write_first(config, &db, &transport).await?;
     tracing::info!(folder = %config.data_dir.display(), "the portal is ready");
     Ok(())
 }

@@ -163,6 +163,7 @@ async fn state(config: Config) -> anyhow::Result<AppState> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let state = state(config).await?;
+    state.programmes.check_profiles(&state.config.programmes_dir, &state.config.profiles_dir)?;
     if !operators::any(&state.db).await? {
         tracing::warn!("nobody can log in yet: add an operator with `portal operator add NAME`");
     }
@@ -254,6 +255,7 @@ async fn add_operator(config: Config, name: &str) -> anyhow::Result<()> {
 
 fn check(config: &Config) -> anyhow::Result<()> {
     let programmes = Programmes::load(&config.programmes_dir)?;
+    programmes.check_profiles(&config.programmes_dir, &config.profiles_dir)?;
     for programme in programmes.iter() {
         print(&format!("{}  {}  ({} products)", programme.id, programme.title, programme.products.len()));
     }

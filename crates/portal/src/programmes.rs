@@ -132,6 +132,33 @@ impl Programmes {
         if faults.is_empty() { Ok(Self(programmes)) } else { Err(Faults(faults)) }
     }
 
+    /// Checks that every firmware profile that a programme names is there. `folder` holds the programmes' files, `profiles` the profiles'.
+    ///
+    /// # Errors
+    /// Every name that is not, with file, line, field and remedy; or the profile that cannot be read.
+    pub fn check_profiles(&self, folder: &Path, profiles: &Path) -> Result<(), Faults> {
+        let known = profile::load_dir(profiles).map_err(|error| {
+            let what = format!("the firmware profiles cannot be read: {error}");
+            whole(profiles, what, "correct the profile, or profiles_dir in the config")
+        })?;
+        let known: Vec<&str> = known.iter().map(|profile| profile.name.as_str()).collect();
+        let mut faults = Vec::new();
+        for programme in self.iter() {
+            let missing = programme.key_profiles.iter().enumerate();
+            let missing: Vec<_> = missing.filter(|(_, name)| !known.contains(&name.as_str())).collect();
+            if missing.is_empty() {
+                continue;
+            }
+            let source = Source::open(&folder.join(format!("{}.toml", programme.id)))?;
+            for (index, name) in missing {
+                let what = format!("there is no firmware profile {name} in {}", profiles.display());
+                let fix = format!("add its file, or name one of: {}", known.join(", "));
+                faults.push(source.fault(&format!("key.profiles[{index}]"), what, fix));
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
+    }
+
     /// These programmes.
     #[must_use]
     pub fn new(programmes: Vec<Programme>) -> Self {
@@ -150,25 +177,33 @@ impl Programmes {
     }
 }
 
+/// A fault of a folder as a whole.
+fn whole(folder: &Path, what: String, fix: &str) -> Faults {
+    Faults(vec![Fault {
+        file: folder.display().to_string(),
+        line: 0,
+        field: String::new(),
+        what,
+        fix: fix.to_owned(),
+    }])
+}
+
 fn toml_files(folder: &Path) -> Result<Vec<std::path::PathBuf>, Faults> {
-    let whole = |what: String, fix: &str| {
-        Faults(vec![Fault {
-            file: folder.display().to_string(),
-            line: 0,
-            field: String::new(),
-            what,
-            fix: fix.to_owned(),
-        }])
-    };
     let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>).map_err(
-        |error| whole(format!("the folder cannot be read: {error}"), "check programmes_dir in the config"),
+        |error| {
+            whole(folder, format!("the folder cannot be read: {error}"), "check programmes_dir in the config")
+        },
     )?;
     let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
     if files.is_empty() || files.len() > PROGRAMMES_MAX {
         let what = format!("it holds {} programme files", files.len());
-        return Err(whole(what, "put 1 to 1000 files <id>.toml there; config/programmes/ shows three"));
+        return Err(whole(
+            folder,
+            what,
+            "put 1 to 1000 files <id>.toml there; config/programmes/ shows three",
+        ));
     }
     Ok(files)
 }

@@ -17,7 +17,8 @@ fn config(folder: &Path) -> PathBuf {
     let text = std::fs::read_to_string(shipped("portal.toml")).unwrap();
     let text = text
         .replace("data_dir = \"../.work/portal\"", "data_dir = \"data\"")
-        .replace("programmes_dir = \"programmes\"", &format!("programmes_dir = {:?}", shipped("programmes")));
+        .replace("programmes_dir = \"programmes\"", &format!("programmes_dir = {:?}", shipped("programmes")))
+        .replace("\"../firmware-profiles\"", &format!("{:?}", shipped("../firmware-profiles")));
     let file = folder.join("portal.toml");
     std::fs::write(&file, text).unwrap();
     file
@@ -138,4 +139,33 @@ fn a_job_is_released_and_parked_messages_are_listed_at_the_command_line() {
         out.contains("not JSON") && out.contains("1 bytes") && out.contains("1 messages are parked"),
         "{out}"
     );
+}
+
+#[test]
+fn a_programme_that_names_a_profile_which_is_not_there_is_told_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let programmes = folder.path().join("programmes");
+    std::fs::create_dir(&programmes).unwrap();
+    let text = std::fs::read_to_string(shipped("programmes/yuncaidun.toml")).unwrap();
+    let write = |profiles: &str| {
+        let text = text.replace("profiles = []", &format!("profiles = {profiles}"));
+        std::fs::write(programmes.join("yuncaidun.toml"), &text).unwrap();
+        1 + text.lines().position(|line| line.starts_with("profiles = ")).unwrap()
+    };
+    let shipped = format!("programmes_dir = {:?}", shipped("programmes"));
+    let text = std::fs::read_to_string(&config).unwrap().replace(&shipped, "programmes_dir = \"programmes\"");
+    std::fs::write(&config, text).unwrap();
+    let line = write("[\"ukey/virtual\", \"ukey/vrtual\"]");
+    for command in ["check-config", "serve"] {
+        let (code, _, err) = portal(&config, &[command], "");
+        assert_eq!(code, 1, "{err}");
+        let place = format!("yuncaidun.toml:{line}: key.profiles[1]");
+        assert!(
+            err.contains(&place) && err.contains("ukey/vrtual") && err.contains("longmai/gm3000"),
+            "{err}"
+        );
+    }
+    write("[\"ukey/virtual\"]");
+    assert_eq!(portal(&config, &["check-config"], "").0, 0);
 }

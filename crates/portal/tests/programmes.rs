@@ -119,7 +119,7 @@ fn each_mistake_in_the_config_is_told_with_line_field_and_remedy() {
         ("session_hours = 10", "session_hours = 0", "operators.session_hours"),
         ("public_url = \"http://127.0.0.1:8080\"", "public_url = \"portal/\"", "http.public_url"),
         ("port = 8883", "port = 0", "broker.port"),
-        ("crl_days = 7", "crl_days = 90", "ca.crl_days"),
+        ("root_name = \"ukey-station SM2 Root\"", "root_name = \"\"", "ca.root_name"),
         ("seconds = 900", "seconds = 1", "leases.seconds"),
         ("jobs_max = 64", "jobs_max = 0", "leases.jobs_max"),
         ("partner_id = \"UKEYSTATION\"", "partner_id = \"\"", "sf.partner_id"),

@@ -82,6 +82,9 @@ user {user}
 cafile {folder}/ca.pem
 certfile {folder}/server.pem
 keyfile {folder}/server.key
+# Stations that were enrolled anew or disabled. The portal writes it anew and has it read again (SIGHUP, by the pid file).
+crlfile {folder}/crl.pem
+pid_file {folder}/mosquitto.pid
 tls_version tlsv1.2
 require_certificate true
 use_identity_as_username true

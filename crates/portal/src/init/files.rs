@@ -1,4 +1,4 @@
-//! Files that are made once and never overwritten.
+//! Files of `portal init`. All but the list of revoked certificates are made once and never overwritten.
 
 use std::{
     fs::{DirBuilder, OpenOptions},
@@ -33,6 +33,18 @@ pub(super) fn write_once(path: &Path, mode: u32, bytes: &[u8]) -> anyhow::Result
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
             other => other.map(|()| true),
         }
+    };
+    written().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes a file in place of the one that is there: whole or not at all, and on disk.
+pub(super) fn replace(path: &Path, mode: u32, bytes: &[u8]) -> anyhow::Result<()> {
+    let new = path.with_extension("new");
+    let written = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)
     };
     written().with_context(|| format!("cannot write {}", path.display()))
 }

@@ -4,8 +4,9 @@ use anyhow::Context as _;
 use jiff::{Timestamp, ToSpan as _};
 use model::{Secret, StationId};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertificateSigningRequestParams,
+    CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, PublicKeyData as _, RevocationReason, RevokedCertParams, SerialNumber,
 };
 use vault::Vault;
 
@@ -19,6 +20,9 @@ use crate::{
 const CA_YEARS: i16 = 10;
 /// Long enough to forget, so it is written down at enrolment; short enough for one generation of machines.
 const LEAF_YEARS: i16 = 3;
+
+/// The time of a list without entries: 2020-01-01.
+const CRL_BEGIN: i64 = 1_577_836_800;
 
 /// The transport CA, loaded.
 pub(crate) struct TransportCa {
@@ -40,6 +44,13 @@ impl StationRequest {
     pub fn public_key(&self) -> Vec<u8> {
         self.0.public_key.der_bytes().to_vec()
     }
+}
+
+/// A station's certificate.
+pub(crate) struct StationCertificate {
+    pub pem: String,
+    /// Hex.
+    pub serial: String,
 }
 
 /// A certificate with its private key.
@@ -101,17 +112,55 @@ impl TransportCa {
         self.identity(&params)
     }
 
-    /// A station's certificate, PEM. The common name is the one given here, never the request's.
+    /// A station's certificate. The common name is the one given here, never the request's.
     pub fn station(
         &self,
         request: StationRequest,
         name: &StationId,
         now: Timestamp,
-    ) -> anyhow::Result<String> {
+    ) -> anyhow::Result<StationCertificate> {
         let mut params = CertificateParams::default();
         end_entity(&mut params, name.as_str(), ExtendedKeyUsagePurpose::ClientAuth, now)?;
+        // By chance, not made of the key: a second certificate for the same key must not be revoked with the first.
+        let mut serial = [0; 16];
+        getrandom::fill(&mut serial)
+            .map_err(|error| anyhow::anyhow!("the machine gives no random bytes: {error}"))?;
+        serial[0] = serial[0] & 0x3f | 0x40;
+        params.serial_number = Some(SerialNumber::from_slice(&serial));
         let request = CertificateSigningRequestParams { params, public_key: request.0.public_key };
-        Ok(request.signed_by(&self.issuer)?.pem())
+        Ok(StationCertificate { pem: request.signed_by(&self.issuer)?.pem(), serial: hex::encode(serial) })
+    }
+
+    /// The list of revoked certificates (serial in hex, milliseconds since 1970), PEM.
+    ///
+    /// Of two lists OpenSSL takes the one that says it is newer, to the second. So the list's time is made of what is in it: a day before the
+    /// last revocation, and a second later for each entry. It is made to last, because with a list that ran out nobody is let in.
+    pub fn crl(&self, revoked: &[(String, i64)]) -> anyhow::Result<String> {
+        let seconds = |seconds: i64| {
+            let since = std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+            rcgen::date_time_ymd(1970, 1, 1) + since
+        };
+        let mut certificates = Vec::new();
+        for (serial, at_ms) in revoked {
+            let serial = hex::decode(serial).context("the database holds a serial that is not hex")?;
+            certificates.push(RevokedCertParams {
+                serial_number: SerialNumber::from_slice(&serial),
+                revocation_time: seconds(at_ms / 1000),
+                reason_code: Some(RevocationReason::Superseded),
+                invalidity_date: None,
+            });
+        }
+        let count = i64::try_from(revoked.len())?;
+        let newest = revoked.iter().map(|(_, at_ms)| at_ms / 1000).max();
+        let list = CertificateRevocationListParams {
+            this_update: seconds(newest.map_or(CRL_BEGIN, |newest| newest - 86_400 + count)),
+            next_update: rcgen::date_time_ymd(2049, 12, 31),
+            crl_number: SerialNumber::from_slice(&count.to_be_bytes()),
+            issuing_distribution_point: None,
+            revoked_certs: certificates,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        Ok(list.signed_by(&self.issuer)?.pem()?)
     }
 
     fn identity(&self, params: &CertificateParams) -> anyhow::Result<Identity> {

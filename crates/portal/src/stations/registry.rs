@@ -5,7 +5,10 @@ use model::StationId;
 use sqlx::{Row as _, Sqlite, SqliteConnection};
 
 use super::refusal::Refusal;
-use crate::db::{Db, DbError, damaged};
+use crate::{
+    db::{Db, DbError, begin_write, damaged},
+    init::StationCertificate,
+};
 
 /// The SM2 key to which an enrolled, active station's secrets are sealed.
 pub(super) async fn sealing_key(db: &Db, station: &StationId) -> Result<PublicKey, Refusal> {
@@ -38,28 +41,47 @@ pub(crate) async fn enrol(
     tx: &mut SqliteConnection,
     station: &StationId,
     sealing_key: &PublicKey,
-    certificate_pem: &str,
+    certificate: &StationCertificate,
     now: i64,
 ) -> Result<(), DbError> {
+    revoke(tx, station, now).await?;
     sqlx::query::<Sqlite>(
-        "insert into stations (name, state, sealing_key, certificate, enrolled_ms) values ($1, 'active', $2, $3, $4) \
+        "insert into stations (name, state, sealing_key, certificate, enrolled_ms, serial) \
+         values ($1, 'active', $2, $3, $4, $5) \
          on conflict (name) do update set state = 'active', sealing_key = excluded.sealing_key, \
-         certificate = excluded.certificate, enrolled_ms = excluded.enrolled_ms",
+         certificate = excluded.certificate, enrolled_ms = excluded.enrolled_ms, serial = excluded.serial",
     )
     .bind(station.as_str())
     .bind(hex::encode(sealing_key.xy()))
-    .bind(certificate_pem)
+    .bind(&certificate.pem)
+    .bind(now)
+    .bind(&certificate.serial)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Puts the certificate that a station has on the broker's list, which the caller writes after the commit.
+async fn revoke(tx: &mut SqliteConnection, station: &StationId, now: i64) -> Result<(), DbError> {
+    sqlx::query::<Sqlite>(
+        "insert into revoked_stations (serial, station, revoked_ms) \
+         select serial, name, $2 from stations where name = $1 and serial <> '' on conflict (serial) do nothing",
+    )
+    .bind(station.as_str())
     .bind(now)
     .execute(tx)
     .await?;
     Ok(())
 }
 
-/// Disables a station: it gets nothing but refusals. False if there is no such station.
-pub(crate) async fn disable(db: &Db, station: &StationId) -> Result<bool, DbError> {
+/// Disables a station: it gets nothing but refusals. False if there is no such station. The caller writes the broker's list afterwards.
+pub(crate) async fn disable(db: &Db, station: &StationId, now: i64) -> Result<bool, DbError> {
+    let mut tx = begin_write(db).await?;
+    revoke(&mut tx, station, now).await?;
     let updated = sqlx::query::<Sqlite>("update stations set state = 'disabled' where name = $1")
         .bind(station.as_str())
-        .execute(db)
+        .execute(&mut *tx)
         .await?;
+    tx.commit().await?;
     Ok(updated.rows_affected() == 1)
 }

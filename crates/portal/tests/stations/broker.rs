@@ -142,3 +142,45 @@ on_desk!(p10_stations_are_served_over_mtls_and_never_hear_each_other, |portal| {
         assert_eq!(again, lease);
     });
 });
+
+/// Whether the broker takes the station's certificate in a handshake of its own.
+fn is_let_in(portal: &Portal, station: &Station) -> bool {
+    let folder = portal.folder.path().join("handshake");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, text) in
+        [("c.pem", &station.certificate_pem), ("k.pem", &station.tls_key_pem), ("ca.pem", &station.ca_pem)]
+    {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let server = format!("localhost:{}", portal.config.broker.port);
+    let arguments =
+        ["-cert", "c.pem", "-key", "k.pem", "-CAfile", "ca.pem", "-tls1_2", "-verify_return_error"];
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-connect", &server]).args(arguments).current_dir(folder);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    output.status.success()
+}
+
+fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+on_desk!(p10_an_old_certificate_is_not_let_in_after_its_station_was_enrolled_anew_or_disabled, |portal| {
+    let _broker = Mosquitto::start(&portal);
+    let old = portal.bench.clone();
+    soon("the broker is up", || is_let_in(&portal, &old));
+    let new = portal.enrol("bench-1");
+    soon("the old certificate counts no more", || !is_let_in(&portal, &old));
+    assert!(is_let_in(&portal, &new), "the new one does");
+    assert_eq!(portal.number("select count(*) from revoked_stations"), 1);
+
+    let other = portal.enrol("bench-2");
+    assert!(is_let_in(&portal, &other));
+    portal.runtime.block_on(portal::enrol::disable_station(&portal.config, &other.name)).unwrap();
+    soon("a disabled station stays out", || !is_let_in(&portal, &other));
+    assert!(is_let_in(&portal, &new));
+});

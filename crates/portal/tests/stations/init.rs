@@ -32,8 +32,16 @@ on_desk!(init_twice_changes_nothing, |portal| {
     portal.runtime.block_on(portal::init::run(&portal.config)).unwrap();
     assert_eq!((files(&broker), files(&secrets), ca("second")), before);
     let names: Vec<&str> = before.0.keys().map(String::as_str).collect();
-    let expected =
-        ["acl", "ca.pem", "mosquitto.conf", "portal.key", "portal.pem", "server.key", "server.pem"];
+    let expected = [
+        "acl",
+        "ca.pem",
+        "crl.pem",
+        "mosquitto.conf",
+        "portal.key",
+        "portal.pem",
+        "server.key",
+        "server.pem",
+    ];
     assert_eq!(names, expected);
 
     for private in ["portal.key", "server.key"] {
