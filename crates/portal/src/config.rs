@@ -35,6 +35,16 @@ pub struct Config {
     pub sender: Sender,
     /// Leases of jobs to stations.
     pub leases: Leases,
+    /// The stock of blank keys.
+    pub stock: Stock,
+}
+
+/// The stock of blank keys.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stock {
+    /// Whether only keys of registered deliveries are made.
+    pub required: bool,
 }
 
 /// The web side.
@@ -175,6 +185,7 @@ struct ConfigFile {
     sf: Sf,
     sender: Sender,
     leases: Leases,
+    stock: Stock,
 }
 
 impl Config {
@@ -215,6 +226,7 @@ impl Config {
             sf: Sf { checkword_file: complete(file.sf.checkword_file), ..file.sf },
             sender: file.sender,
             leases: file.leases,
+            stock: file.stock,
         })
     }
 

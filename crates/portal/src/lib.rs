@@ -10,6 +10,7 @@ pub mod operators;
 pub mod orders;
 pub mod programmes;
 pub mod stations;
+pub mod stock;
 pub mod toml_file;
 pub mod web;
 

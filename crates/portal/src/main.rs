@@ -1,6 +1,10 @@
 //! `portal`: command line of the portal.
 
-use std::{io::Read as _, net::SocketAddr, path::PathBuf};
+use std::{
+    io::Read as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -13,7 +17,7 @@ use portal::{
     orders::{self, Actor, RowOutcome},
     programmes::Programmes,
     stations::{self, KeyFate, Release},
-    web,
+    stock, web,
 };
 
 /// Orders, review, certificates and stations of ukey-station.
@@ -52,6 +56,11 @@ enum Command {
     Job {
         #[command(subcommand)]
         command: JobCommand,
+    },
+    /// The stock of blank keys.
+    Stock {
+        #[command(subcommand)]
+        command: StockCommand,
     },
     /// List the messages of stations that could not be read or applied, the newest first.
     Parked,
@@ -107,6 +116,18 @@ enum JobCommand {
     },
 }
 
+#[derive(Subcommand)]
+enum StockCommand {
+    /// Register a delivery: a CSV file with the header maker,model,serial. Again does nothing.
+    Add {
+        /// The delivery's name, such as the maker's delivery note.
+        #[arg(long)]
+        lot: String,
+        /// The file.
+        file: PathBuf,
+    },
+}
+
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Fate {
     /// It is here and set aside.
@@ -144,6 +165,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Job { command: JobCommand::Release { job, key, reason } } => {
             release_job(&config, &job, key, reason).await
         }
+        Command::Stock { command: StockCommand::Add { lot, file } } => add_stock(&config, &lot, &file).await,
         Command::Parked => list_parked(&config).await,
         Command::Ca { command: CaCommand::Export { dir } } => init::export_ca(&config, &dir).await,
         Command::FactoryKey { label } => {
@@ -213,6 +235,23 @@ async fn release_job(config: &Config, job: &JobId, key: Fate, reason: String) ->
     Ok(())
 }
 
+async fn add_stock(config: &Config, lot: &str, file: &Path) -> anyhow::Result<()> {
+    let csv = read_file(file)?;
+    let db = db::open(&config.database_file()).await?;
+    let registered = stock::register(&db, lot, &csv, Clock::system().now_ms()).await?;
+    print(&format!("lot {lot}: {} keys registered, {} were there already", registered.new, registered.again));
+    Ok(())
+}
+
+/// A text of at most 16 MiB.
+fn read_file(file: &Path) -> anyhow::Result<String> {
+    const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+    let name = file.display();
+    let size = std::fs::metadata(file).with_context(|| format!("{name} cannot be read"))?.len();
+    anyhow::ensure!(size <= FILE_BYTES_MAX, "{name} has {size} bytes, at most 16 MiB are read: split it");
+    std::fs::read_to_string(file).with_context(|| format!("{name} cannot be read"))
+}
+
 async fn list_parked(config: &Config) -> anyhow::Result<()> {
     let db = db::open(&config.database_file()).await?;
     for parked in stations::newest_parked(&db, u16::MAX).await? {
@@ -227,11 +266,8 @@ async fn list_parked(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn import(config: Config, file: PathBuf) -> anyhow::Result<()> {
-    const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
     let name = file.display();
-    let size = std::fs::metadata(&file).with_context(|| format!("{name} cannot be read"))?.len();
-    anyhow::ensure!(size <= FILE_BYTES_MAX, "{name} has {size} bytes, at most 16 MiB are read: split it");
-    let text = std::fs::read_to_string(&file).with_context(|| format!("{name} cannot be read"))?;
+    let text = read_file(&file)?;
     let value = serde_json::from_str(&text).with_context(|| format!("{name} is not JSON"))?;
     let state = state(config).await?;
     let intake = orders::accept_all(&state, &value, &Actor::Import).await?;

@@ -169,3 +169,36 @@ fn a_programme_that_names_a_profile_which_is_not_there_is_told_with_its_line() {
     write("[\"ukey/virtual\"]");
     assert_eq!(portal(&config, &["check-config"], "").0, 0);
 }
+
+#[test]
+fn p5_a_delivery_is_registered_whole_once_and_wrong_rows_are_told_with_their_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let file = folder.path().join("lot.csv");
+    let add = |lot: &str, text: &str| {
+        std::fs::write(&file, text).unwrap();
+        portal(&config, &["stock", "add", "--lot", lot, file.to_str().unwrap()], "")
+    };
+    let good = "\u{feff}maker,model,serial\r\nukey,virtual,V1\r\nukey,virtual,V2\r\n";
+    let (code, _, err) =
+        add("L1", "maker,model,serial\nukey,virtual,V1\nukey,virtual\n\nukey,virtual,V1\n,,\n");
+    assert!(code == 1 && err.contains("3 rows are wrong"), "{err}");
+    for told in
+        ["line 3: it has 2 values", "line 5: key ukey/virtual/V1 stands in the file twice", "line 6: "]
+    {
+        assert!(err.contains(told), "{told} is in {err}");
+    }
+    let (code, out, err) = add("L1", good);
+    assert!(code == 0 && out.contains("2 keys registered, 0 were"), "{out}{err}");
+    let (code, out, _) = add("L1", good);
+    assert!(code == 0 && out.contains("0 keys registered, 2 were"), "{out}");
+    let (code, _, err) = add("L2", good);
+    assert!(code == 1 && err.contains("line 2:") && err.contains("in lot \"L1\""), "{err}");
+    for (lot, text) in [("", good), ("L3", "ukey,virtual,V3\n"), ("L3", "")] {
+        assert_eq!(add(lot, text).0, 1, "{lot} {text}");
+    }
+    let many: String = (0..=5_000).map(|n| format!("ukey,virtual,N{n}\n")).collect();
+    let (code, _, err) = add("L3", &format!("maker,model,serial\n{many}"));
+    assert!(code == 1 && err.contains("more than 5000"), "{err}");
+}

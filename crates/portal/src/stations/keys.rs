@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     db::{DbError, Transaction, begin_write, damaged},
-    orders,
+    orders, stock,
 };
 
 /// Longer names of attempts are refused: the id of the report that ends one must fit into a report's.
@@ -81,6 +81,15 @@ async fn check(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Re
             request.profile,
             job.profiles.join(", ")
         )));
+    }
+    if desk.state.config.stock.required && !stock::is_registered(&mut connection, &request.key).await? {
+        return Err(Refusal::new(
+            RefusedCode::NotRegistered,
+            format!(
+                "钥匙 {0} 未入库，请勿使用 (key {0} is not in stock: register its delivery with `portal stock add`)",
+                request.key
+            ),
+        ));
     }
     may_bind(&mut connection, request).await?;
     not_ended(&mut connection, station, request).await?;

@@ -346,6 +346,7 @@ pub fn config(folder: &Path, sf_endpoint: &str, port: u16) -> Config {
     let path = |name: &str| toml::Value::String(folder.join(name).display().to_string());
     table["data_dir"] = path("portal");
     table["programmes_dir"] = toml::Value::String(crate::bench::shipped("programmes").display().to_string());
+    table["stock"]["required"] = false.into();
     table["broker"]["port"] = i64::from(port).into();
     table["vault"]["pin_file"] = path("secrets/vault-pin");
     table["vault"]["so_pin_file"] = path("secrets/vault-so-pin");

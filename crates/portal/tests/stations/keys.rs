@@ -164,3 +164,19 @@ on_desk!(a_copy_of_a_request_in_work_is_not_worked_on_again, |portal| {
     // A repetition after the answer, which was lost, is answered.
     assert_eq!(portal.runtime.block_on(handle()).len(), 1);
 });
+
+on_desk!(p5_a_key_of_no_registered_delivery_is_refused_where_stock_is_required, |portal| {
+    portal.order(1);
+    let job = portal.pull(&portal.bench, 1, &[]).remove(0);
+    let mut config = portal.config.clone();
+    config.stock.required = true;
+    portal.state.config = std::sync::Arc::new(config);
+    portal.desk = portal.runtime.block_on(portal::stations::Desk::open(portal.state.clone())).unwrap();
+    let request = secrets_request(&job, &TestKey::new("V1"));
+    assert_refused(&portal.ask(&portal.bench, &request), RefusedCode::NotRegistered);
+    assert_eq!(portal.number("select count(*) from keys"), 0);
+    let delivery =
+        portal::stock::register(&portal.state.db, "L1", "maker,model,serial\nukey,virtual,V1\n", 0);
+    portal.runtime.block_on(delivery).unwrap();
+    portal.make(&portal.bench, &job, "V1");
+});

@@ -1,0 +1,160 @@
+//! The stock gate: keys are registered when they are delivered, and where the config says so no other key is made.
+
+use std::collections::BTreeSet;
+
+use model::KeyId;
+use sqlx::{Sqlite, SqliteConnection};
+
+use crate::db::{Db, DbError, begin_write};
+
+/// Most rows of one file; a delivery with more is registered in parts.
+pub const ROWS_MAX: usize = 5_000;
+const LOT_CHARS_MAX: usize = 64;
+const HEADER: &str = "maker,model,serial";
+/// More wrong rows than this are not told one by one.
+const BAD_ROWS_TOLD: usize = 50;
+
+/// Why a delivery was not registered. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StockError {
+    /// The lot's name.
+    #[error("a lot's name has 1 to {LOT_CHARS_MAX} characters and no control characters: choose another")]
+    Lot,
+    /// The file as a whole.
+    #[error("{0}")]
+    File(String),
+    /// Rows that are wrong.
+    #[error(
+        "nothing was registered, {count} rows are wrong: correct them and register the whole file again\n{told}"
+    )]
+    Rows {
+        /// How many.
+        count: usize,
+        /// The first of them, a line each: the line's number and what is wrong.
+        told: String,
+    },
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<sqlx::Error> for StockError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+/// What a registration did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Keys that were new.
+    pub new: usize,
+    /// Keys that this lot had already.
+    pub again: usize,
+}
+
+/// Registers a delivery: all of its keys or, if a row is wrong, none. The same file again changes nothing.
+///
+/// `csv` has the header `maker,model,serial`, then a key a line; values carry no quotes and no commas.
+///
+/// # Errors
+/// [`StockError`], with the line of each wrong row (malformed, twice in the file, or registered in another lot).
+pub async fn register(db: &Db, lot: &str, csv: &str, now_ms: i64) -> Result<Registered, StockError> {
+    if lot.trim() != lot
+        || !(1..=LOT_CHARS_MAX).contains(&lot.chars().count())
+        || lot.contains(char::is_control)
+    {
+        return Err(StockError::Lot);
+    }
+    let (keys, mut bad) = parse(csv)?;
+    let mut tx = begin_write(db).await?;
+    let mut registered = Registered { new: 0, again: 0 };
+    for (line, key) in keys {
+        match lot_of(&mut tx, &key).await? {
+            None => {
+                insert(&mut tx, &key, lot, now_ms).await?;
+                registered.new += 1;
+            }
+            Some(known) if known == lot => registered.again += 1,
+            Some(known) => bad.push((line, format!("key {key} is registered in lot {known:?}"))),
+        }
+    }
+    if bad.is_empty() {
+        tx.commit().await?;
+        return Ok(registered);
+    }
+    tx.rollback().await?;
+    bad.sort();
+    let told: Vec<String> =
+        bad.iter().take(BAD_ROWS_TOLD).map(|(line, what)| format!("line {line}: {what}")).collect();
+    Err(StockError::Rows { count: bad.len(), told: told.join("\n") })
+}
+
+type Lines<T> = Vec<(usize, T)>;
+
+fn parse(csv: &str) -> Result<(Lines<KeyId>, Lines<String>), StockError> {
+    // Spreadsheets put a mark before UTF-8.
+    let mut lines = csv.trim_start_matches('\u{feff}').lines().enumerate();
+    if lines.next().is_none_or(|(_, header)| header.trim() != HEADER) {
+        return Err(StockError::File(format!("the first line is not the header: write {HEADER}")));
+    }
+    let (mut keys, mut bad, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (index, row) in lines.filter(|(_, row)| !row.trim().is_empty()) {
+        if keys.len() + bad.len() == ROWS_MAX {
+            return Err(StockError::File(format!("the file has more than {ROWS_MAX} keys: split it")));
+        }
+        match key(row) {
+            Ok(key) if seen.insert(key.to_string()) => keys.push((index + 1, key)),
+            Ok(key) => bad.push((index + 1, format!("key {key} stands in the file twice"))),
+            Err(what) => bad.push((index + 1, what)),
+        }
+    }
+    Ok((keys, bad))
+}
+
+fn key(row: &str) -> Result<KeyId, String> {
+    let fields: Vec<&str> = row.split(',').map(str::trim).collect();
+    let [maker, model, serial] = fields[..] else {
+        return Err(format!("it has {} values, not maker, model and serial", fields.len()));
+    };
+    KeyId::new(maker, model, serial).map_err(|error| error.to_string())
+}
+
+async fn lot_of(connection: &mut SqliteConnection, key: &KeyId) -> Result<Option<String>, DbError> {
+    let lot = sqlx::query_scalar::<Sqlite, String>("select lot from blanks where key_id = $1");
+    Ok(lot.bind(key.to_string()).fetch_optional(connection).await?)
+}
+
+async fn insert(connection: &mut SqliteConnection, key: &KeyId, lot: &str, now: i64) -> Result<(), DbError> {
+    sqlx::query::<Sqlite>(
+        "insert into blanks (key_id, maker, model, serial, lot, registered_ms, state) \
+         values ($1, $2, $3, $4, $5, $6, 'in_stock')",
+    )
+    .bind(key.to_string())
+    .bind(key.maker())
+    .bind(key.model())
+    .bind(key.serial())
+    .bind(lot)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Whether a key came from a maker by a registered delivery.
+pub(crate) async fn is_registered(connection: &mut SqliteConnection, key: &KeyId) -> Result<bool, DbError> {
+    Ok(lot_of(connection, key).await?.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_text_panics_the_reader(text in "(maker,model,serial\n)?\\PC{0,40}(\n[a-z0-9,\"/ ]{0,20}){0,4}") {
+            let _ = super::parse(&text);
+        }
+    }
+}
