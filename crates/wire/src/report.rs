@@ -78,6 +78,8 @@ pub enum RefusalReason {
     DeviceKeyLocked,
     /// The factory device key is not the one the profile names.
     FactoryKeyWrong,
+    /// It is in no registered lot of blanks.
+    NotRegistered,
     /// Two keys with this serial are plugged at once.
     DuplicateSerial,
     /// It could not be read.

@@ -92,6 +92,10 @@ impl From<IssuerError> for Stop {
                 RefusalReason::AlreadyIssued,
                 format!("此钥匙已用于其他任务：{}", refused.detail),
             ),
+            IssuerError::Refused(refused) if refused.code == RefusedCode::NotRegistered => Self::refuse(
+                RefusalReason::NotRegistered,
+                format!("此钥匙未登记入库，请取出并核对批次：{}", refused.detail),
+            ),
             error => Self::error(format!("{error}")),
         }
     }

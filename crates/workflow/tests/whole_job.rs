@@ -125,6 +125,15 @@ fn p5_a_key_that_the_portal_knows_as_used_is_refused() {
 }
 
 #[test]
+fn p5_a_key_of_no_registered_lot_is_refused() {
+    let mut bench = Bench::new("ukey/virtual");
+    bench.portal.refuse = Some(Refused { code: RefusedCode::NotRegistered, detail: "no lot".into() });
+    let work = bench.begin();
+    let ended = bench.run(work, Faults::none()).unwrap();
+    assert_eq!((ended.refusal, ended.key_touched), (Some(RefusalReason::NotRegistered), false));
+}
+
+#[test]
 fn certificates_of_another_key_are_an_error_of_ours_not_of_the_key() {
     let mut bench = Bench::new("ukey/virtual");
     bench.portal.wrong_key = true;
