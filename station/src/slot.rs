@@ -8,7 +8,7 @@ use std::{
 use hub::UsbAddress;
 use model::{KeyId, Outcome, SlotName};
 use profile::{Profile, StepKind, Transport};
-use ukey_pcsc::{CardEvent, ChannelId, PcscTransport, Reader, Removal};
+use ukey_pcsc::{CardEvent, ChannelId, PcscError, PcscTransport, Reader, Removal};
 use wire::{JobOrder, RefusalReason, SlotPhase, SlotStatus};
 use workflow::{
     Begun, Driver, Ended, Identified, InWork, Interruption, Look, Observer, Proceed, Record, Recorder,
@@ -23,6 +23,10 @@ use crate::{
 
 /// How long one look at the reader may take before other things are looked after.
 const GLANCE: Duration = Duration::from_millis(500);
+
+/// How long a fresh key may take to be powered up: so many looks, with such a pause after each.
+const POWER_UP_LOOKS: u8 = 10;
+const POWER_UP: Duration = Duration::from_millis(40);
 
 /// How long a reader may take to tell that its key is out.
 const MOVED_OVER: Duration = Duration::from_secs(2);
@@ -102,9 +106,20 @@ impl SlotWorker {
         });
     }
 
+    /// pcscd powers a fresh key up by itself, and until it is done one may be refused: that is no reason to show anything.
+    fn connect(&mut self) -> Result<PcscTransport, PcscError> {
+        for _ in 0..POWER_UP_LOOKS {
+            match self.reader.connect() {
+                Err(PcscError::Unresponsive { .. } | PcscError::InUse { .. }) => std::thread::sleep(POWER_UP),
+                settled => return settled,
+            }
+        }
+        self.reader.connect()
+    }
+
     /// A key is in: look at it and do what is to be done.
     fn serve(&mut self) -> After {
-        let mut transport = match self.reader.connect() {
+        let mut transport = match self.connect() {
             Ok(transport) => transport,
             Err(error) => {
                 tracing::debug!(slot = %self.name, %error, "not connected");
