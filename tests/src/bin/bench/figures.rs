@@ -1,9 +1,9 @@
 //! The figures: what each means, and how it is taken.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
-use e2e::pcscd::READERS_MAX;
+use e2e::{pcscd::READERS_MAX, places};
 use ukey_sim::Latency;
 
 use crate::rig::{Rig, Wave};
@@ -59,14 +59,24 @@ pub const FIGURES: [Figure; 5] = [
 const JOB_ROUNDS: usize = 5;
 const WAVE_ROUNDS: usize = 3;
 
-/// Takes the wanted figures.
+/// Takes the wanted figures. What they were taken in is removed afterwards, unless something failed.
 pub fn measure(wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<&'static str, f64>> {
+    let scratch = places::tree().join(".work");
+    std::fs::create_dir_all(&scratch)?;
+    let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(scratch)?;
+    match take(folder.path(), wanted) {
+        Ok(values) => Ok(values),
+        Err(error) => Err(error.context(format!("all logs are in {}", folder.keep().display()))),
+    }
+}
+
+fn take(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<&'static str, f64>> {
     let job = ["job_overhead", "apdus_per_job", "fsyncs_per_job"].into_iter().any(&wanted);
     let (wave, zero) = (wanted("wave_efficiency"), wanted("zero_latency_ratio"));
     let keys = usize::from(job) * JOB_ROUNDS
         + usize::from(wave) * WAVE_ROUNDS * (READERS_MAX + 1)
         + usize::from(zero) * WAVE_ROUNDS * READERS_MAX;
-    let mut rig = Rig::start(keys)?;
+    let mut rig = Rig::start(folder, keys)?;
     let mut values = BTreeMap::new();
     if job {
         job_figures(&mut rig, &mut values)?;

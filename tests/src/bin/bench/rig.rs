@@ -56,9 +56,9 @@ pub struct Wave {
 }
 
 impl Rig {
-    /// Starts everything, with orders for `keys` keys.
-    pub fn start(keys: usize) -> Result<Self> {
-        let dir = places::fresh(&places::tree().join(".work/bench"))?;
+    /// Starts everything in `dir`, with orders for `keys` keys.
+    pub fn start(dir: &Path, keys: usize) -> Result<Self> {
+        let dir = dir.to_owned();
         let stack = Stack::start(&dir.join("stack"), &Plan::default())?;
         let bare = Pcscd::start(&dir.join("bare"), READERS_MAX)?;
         let profiles = profile::load_dir(&places::tree().join("firmware-profiles"))?;
