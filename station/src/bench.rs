@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use gm::SigningKey;
@@ -19,7 +19,7 @@ use profile::Profile;
 use wire::{Event, JobEnded, KeyRefused, RefusalReason, Report, SlotPhase};
 use workflow::{Begun, Ended, InWork, Record, State, replay};
 
-use crate::{board::Board, clock, config::Config, link::Link, pool::Pool};
+use crate::{board::Board, clock::Time, config::Config, link::Link, pool::Pool};
 
 /// Keys whose device-key count is remembered; only keys that refused the factory key are.
 const TRIES_REMEMBERED_MAX: usize = 10_000;
@@ -30,12 +30,14 @@ pub struct Unfinished {
     pub stream: String,
     /// Where it stands.
     pub work: InWork,
-    /// When waiting ends.
-    pub until: Instant,
+    /// When waiting ends, by [`Time::elapsed`].
+    pub until: Duration,
 }
 
 /// What all slots share.
 pub struct Bench {
+    /// Time.
+    pub time: Arc<dyn Time>,
     /// Configuration.
     pub config: Config,
     /// Profiles.
@@ -68,6 +70,7 @@ impl Bench {
     #[must_use]
     #[allow(clippy::too_many_arguments, reason = "each is one of the station's parts, named at the one call")]
     pub fn new(
+        time: Arc<dyn Time>,
         config: Config,
         profiles: Vec<Profile>,
         pool: Pool,
@@ -79,6 +82,7 @@ impl Bench {
         ready_orders: mpsc::Sender<OrderNumber>,
     ) -> Self {
         Self {
+            time,
             journal_dir: config.journal_dir(),
             config,
             profiles,
@@ -196,7 +200,7 @@ impl Bench {
     pub fn refuse(&self, slot: &SlotName, key: Option<KeyId>, reason: RefusalReason, detail: &str) {
         let detail = &cut(detail);
         tracing::warn!(%slot, key = key.as_ref().map(ToString::to_string), ?reason, detail, "key refused");
-        let at = clock::now();
+        let at = self.time.now();
         let report = Report {
             id: format!("refused:{slot}:{at}"),
             at,
@@ -228,14 +232,14 @@ impl Bench {
             sign_cert_serial: None,
             enc_cert_serial: None,
             detail: detail.to_owned(),
-            at: clock::now(),
+            at: self.time.now(),
         };
         self.finish(&unfinished.stream, &unfinished.work.begun, &ended);
     }
 
     /// Ends the jobs of pulled keys that did not come back in time, in whatever slot.
     pub fn expire(&self) {
-        let now = Instant::now();
+        let now = self.time.elapsed();
         let over: Vec<Unfinished> =
             self.unfinished().extract_if(.., |_, waiting| waiting.until <= now).map(|(_, w)| w).collect();
         for waiting in over {
@@ -247,7 +251,7 @@ impl Bench {
 
     /// Nobody can see whether the key of a slot is there: the time it has to come back begins anew.
     pub fn hold_expiry(&self, slot: &SlotName) {
-        let until = Instant::now() + self.patience_with_pulled_keys();
+        let until = self.time.elapsed() + self.patience_with_pulled_keys();
         if let Some(waiting) = self.unfinished().get_mut(slot) {
             waiting.until = until;
         }
@@ -292,7 +296,7 @@ impl Bench {
                 State::InWork(work) => self.put_back(Unfinished {
                     stream,
                     work: *work,
-                    until: Instant::now() + self.patience_with_pulled_keys(),
+                    until: self.time.elapsed() + self.patience_with_pulled_keys(),
                 }),
             }
         }

@@ -10,7 +10,7 @@ use ukey::{CardTransport, CertKind, PinType, Session};
 use ukey_pcsc::Reader;
 use workflow::{Look, identify};
 
-use crate::{config::Config, slot::usb_address};
+use crate::{config::Config, socket::Socket as _};
 
 /// Readers and USB ports, and which slot each is.
 ///
@@ -21,7 +21,7 @@ pub fn slots(config: &Config) -> anyhow::Result<String> {
     let mut text = String::from("readers:\n");
     for name in ukey_pcsc::readers()? {
         let transport = Reader::new(&name).and_then(|mut reader| reader.connect()).ok();
-        let at = transport.as_ref().and_then(usb_address);
+        let at = transport.as_ref().and_then(Reader::usb_address);
         let slot = hub
             .resolve(&name, at)?
             .map_or_else(|| "not configured".to_owned(), |slot| format!("slot {slot}"));

@@ -1,9 +1,6 @@
 //! Asks for work and keeps leases alive.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use wire::{Down, Pull, Renew, Up};
 
@@ -14,29 +11,47 @@ const PACE: Duration = Duration::from_millis(500);
 /// Between two pulls when the portal had nothing.
 const IDLE_PACE: Duration = Duration::from_secs(2);
 
-/// Pulls and renews until the station drains. Runs on a thread of its own.
-pub fn run(bench: &Arc<Bench>) {
-    let mut renew_at = None;
-    let mut pull_at = Instant::now();
-    while !bench.is_draining() {
+/// Keeps the pool filled and the leases alive.
+#[derive(Default)]
+pub struct Leases {
+    /// When the leases are renewed; `None` = nothing is held. By `Time::elapsed`, like the other.
+    renew_at: Option<Duration>,
+    /// When the portal is asked for work again.
+    pull_at: Duration,
+}
+
+impl Leases {
+    /// Pulls and renews until the station drains. Runs on a thread of its own.
+    pub fn run(mut self, bench: &Arc<Bench>) {
+        while !bench.is_draining() {
+            self.turn(bench);
+            bench.time.sleep(PACE);
+        }
+    }
+
+    /// Pulls and renews what is due.
+    pub fn turn(&mut self, bench: &Bench) {
         bench.board.waiting_jobs(bench.pool.waiting());
         let capacity = usize::from(bench.config.work.jobs_ready).saturating_sub(bench.pool.waiting());
         // A full pool of jobs for other models must not starve the blanks that wait.
         let wanted = bench.pool.wanted();
-        if (capacity > 0 || !wanted.is_empty()) && Instant::now() >= pull_at {
+        if (capacity > 0 || !wanted.is_empty()) && bench.time.elapsed() >= self.pull_at {
             let before = bench.pool.holding().len();
             if let Some(seconds) = pull(bench, capacity, wanted) {
-                renew_at.get_or_insert(Instant::now() + Duration::from_secs(u64::from(seconds / 3)));
+                self.renew_at.get_or_insert(third(bench, seconds));
             }
             let pace = if bench.pool.holding().len() > before { PACE } else { IDLE_PACE };
-            pull_at = Instant::now() + pace;
+            self.pull_at = bench.time.elapsed() + pace;
         }
-        if renew_at.is_some_and(|at| Instant::now() >= at) {
-            renew_at =
-                renew(bench).map(|seconds| Instant::now() + Duration::from_secs(u64::from(seconds / 3)));
+        if self.renew_at.is_some_and(|at| bench.time.elapsed() >= at) {
+            self.renew_at = renew(bench).map(|seconds| third(bench, seconds));
         }
-        std::thread::sleep(PACE);
     }
+}
+
+/// When a third of a lease of `seconds` is over.
+fn third(bench: &Bench, seconds: u32) -> Duration {
+    bench.time.elapsed() + Duration::from_secs(u64::from(seconds / 3))
 }
 
 fn pull(bench: &Bench, capacity: usize, wanted: Vec<String>) -> Option<u32> {

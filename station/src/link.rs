@@ -9,13 +9,19 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use model::StationId;
 use wire::{Direction, Down, Status, Topic, Up};
 
-use crate::config::Patience;
+use crate::{clock::Time, config::Patience};
+
+/// The way to the broker. What it takes may be lost: whoever needs an answer sends again.
+pub trait Publish: Send + Sync {
+    /// Sends `bytes` to a topic.
+    fn publish(&self, topic: &str, retain: bool, bytes: Vec<u8>);
+}
 
 /// The portal gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -36,27 +42,27 @@ pub struct Link {
 
 struct Shared {
     station: StationId,
-    publisher: mqtt::Publisher,
-    runtime: tokio::runtime::Handle,
+    publisher: Arc<dyn Publish>,
     patience: Patience,
+    time: Arc<dyn Time>,
     pending: Mutex<HashMap<String, mpsc::SyncSender<Down>>>,
     closing: AtomicBool,
 }
 
 impl Link {
-    /// A link that speaks for `station`. Calls that block must not be made on the runtime's own threads.
+    /// A link that speaks for `station`. Calls that block must not be made on the threads of an async runtime.
     #[must_use]
     pub fn new(
         station: StationId,
-        publisher: mqtt::Publisher,
-        runtime: tokio::runtime::Handle,
+        publisher: Arc<dyn Publish>,
         patience: Patience,
+        time: Arc<dyn Time>,
     ) -> Self {
         let shared = Shared {
             station,
             publisher,
-            runtime,
             patience,
+            time,
             pending: Mutex::default(),
             closing: AtomicBool::new(false),
         };
@@ -77,15 +83,16 @@ impl Link {
     }
 
     fn await_answer(&self, id: &str, body: &Up, receiver: &mpsc::Receiver<Down>) -> Result<Down, NoAnswer> {
-        let until = Instant::now() + self.shared.patience.answer();
-        while Instant::now() < until {
+        let time = &self.shared.time;
+        let until = time.elapsed() + self.shared.patience.answer();
+        while time.elapsed() < until {
             self.send(id, body);
-            let again = Instant::now() + self.shared.patience.repeat();
-            while Instant::now() < again.min(until) {
+            let again = time.elapsed() + self.shared.patience.repeat();
+            while time.elapsed() < again.min(until) {
                 if self.shared.closing.load(Ordering::Relaxed) {
                     return Err(NoAnswer::Closing);
                 }
-                if let Ok(answer) = receiver.recv_timeout(Duration::from_millis(200)) {
+                if let Ok(answer) = receiver.recv_timeout(time.block(Duration::from_millis(200))) {
                     return Ok(answer);
                 }
             }
@@ -111,10 +118,7 @@ impl Link {
 
     fn publish(&self, direction: Direction, retain: bool, bytes: Vec<u8>) {
         let topic = Topic::new(self.shared.station.clone(), direction).to_string();
-        if let Err(error) = self.shared.runtime.block_on(self.shared.publisher.publish(&topic, retain, bytes))
-        {
-            tracing::debug!(%error, "not published; it will be sent again");
-        }
+        self.shared.publisher.publish(&topic, retain, bytes);
     }
 
     /// Hands an answer to whoever asked. False if nobody waits for it any more.

@@ -1,25 +1,9 @@
-#![doc = include_str!("../README.md")]
-
-mod bench;
-mod board;
-mod clock;
-mod config;
-mod enrol;
-mod identity;
-mod inspect;
-mod kiosk;
-mod leases;
-mod link;
-mod outbox;
-mod parcels;
-mod pool;
-mod portal_issuer;
-mod run;
-mod slot;
+//! The `ukey-station` program: commands, and where they speak to people. What they do is in the library beside it.
 
 use std::{io::IsTerminal as _, path::PathBuf};
 
 use clap::{Parser, Subcommand};
+use ukey_station::{config, enrol, inspect, run};
 
 #[derive(Parser)]
 #[command(
@@ -43,7 +27,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Runs the station.
-    Run,
+    Run {
+        /// Keeps the journal in memory: nothing survives. For the bench alone, which measures what the journal costs.
+        #[arg(long, hide = true)]
+        forgetful: bool,
+    },
     /// Lists readers, USB ports and the slots they are configured as.
     Slots,
     /// Reads a key without changing it: profile, serial, applications, certificates.
@@ -74,7 +62,7 @@ fn main() -> anyhow::Result<()> {
         .init();
     let cli = Cli::parse();
     match cli.command {
-        Command::Run => run::run(config::Config::load(&cli.config)?),
+        Command::Run { forgetful } => run::run(config::Config::load(&cli.config)?, forgetful),
         Command::Slots => {
             println!("{}", inspect::slots(&config::Config::load(&cli.config)?)?);
             Ok(())

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use model::JobId;
@@ -17,7 +17,7 @@ const WINDOW: usize = 64;
 /// Sends what the journal's outbox holds.
 #[derive(Default)]
 pub struct Outbox {
-    sent: Mutex<BTreeMap<String, Instant>>,
+    sent: Mutex<BTreeMap<String, Duration>>,
     /// Refused for good: kept on disk, shown, not sent again by this run, and no obstacle to others.
     parked: Mutex<BTreeSet<String>>,
 }
@@ -29,9 +29,14 @@ impl Outbox {
             if let Err(error) = bench.journal.wait_report(Duration::from_millis(300)).map(|_| ()) {
                 return bench.stop_for(&error);
             }
-            if let Err(error) = self.send_due(bench) {
-                return bench.stop_for(&error);
-            }
+            self.turn(bench);
+        }
+    }
+
+    /// Sends what is due.
+    pub fn turn(&self, bench: &Bench) {
+        if let Err(error) = self.send_due(bench) {
+            bench.stop_for(&error);
         }
     }
 
@@ -41,10 +46,11 @@ impl Outbox {
         let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (id, bytes) in waiting.into_iter().filter(|(id, _)| !parked.contains(id)).take(WINDOW) {
             let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-            if sent.get(&id).is_some_and(|at| at.elapsed() < bench.config.portal.repeat()) {
+            let now = bench.time.elapsed();
+            if sent.get(&id).is_some_and(|at| now < *at + bench.config.portal.repeat()) {
                 continue;
             }
-            sent.insert(id.clone(), Instant::now());
+            sent.insert(id.clone(), now);
             drop(sent);
             match serde_json::from_slice::<Report>(&bytes) {
                 Ok(report) => bench.link.send(&id, &Up::Report(report)),

@@ -3,18 +3,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, mpsc},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use journal::Journal;
-use label::{LabelData, LabelMaker, Payment, Printer};
+use label::{LabelData, LabelError, LabelMaker, Payment, PrintError, Printer};
 use model::{JobId, OrderNumber};
 use serde::{Deserialize, Serialize};
 use wire::{Down, Event, JobOrder, LabelPrinted, Parcel, ParcelRequest, Party, RefusedCode, Report, Up};
 
-use crate::{bench::Bench, clock};
+use crate::bench::Bench;
 
-/// After so many prints without a receipt staff must look: the label may lie on the table several times.
+/// After so many prints without a receipt staff must look: the label may lie on the table several times. Counted from the start of the
+/// program, which is what staff are asked to do again when they have looked.
 const PRINTS_MAX: u32 = 3;
 
 /// First and longest pause before an order is asked for again.
@@ -64,45 +65,103 @@ fn prints(journal: &Journal, order: &OrderNumber) -> anyhow::Result<Option<u32>>
     Ok((passed.len() >= wanted).then_some(prints))
 }
 
-/// Labels orders until the station halts. Runs on a thread of its own.
-pub fn run(bench: &Arc<Bench>, maker: &LabelMaker, printer: &Printer, ready: &mpsc::Receiver<OrderNumber>) {
-    let mut due: BTreeMap<OrderNumber, (Instant, Duration)> = BTreeMap::new();
-    match bench.journal.streams() {
-        Ok(streams) => {
-            let orders = streams.iter().filter_map(|name| name.strip_prefix("order/")?.parse().ok());
-            due.extend(orders.map(|order| (order, (Instant::now(), PAUSE.0))));
-        }
-        Err(error) => return bench.stop_for(&error),
+/// Where labels come from and go to.
+pub trait Labels: Send {
+    /// Draws a label: the bytes of a PDF.
+    ///
+    /// # Errors
+    /// Why its data cannot be drawn.
+    fn draw(&self, data: &LabelData) -> Result<Vec<u8>, LabelError>;
+
+    /// Hands a label to the printer.
+    ///
+    /// # Errors
+    /// Why it was not taken. It may lie on the table all the same.
+    fn print(&self, waybill: &str, label: &[u8]) -> Result<(), PrintError>;
+}
+
+/// Drawn by `label`, printed where the configuration says.
+pub struct LabelPrinter {
+    /// Draws.
+    pub maker: LabelMaker,
+    /// Prints.
+    pub printer: Printer,
+}
+
+impl Labels for LabelPrinter {
+    fn draw(&self, data: &LabelData) -> Result<Vec<u8>, LabelError> {
+        self.maker.render(data)
     }
-    while !bench.is_halting() {
-        if let Ok(order) = ready.recv_timeout(Duration::from_millis(200)) {
-            due.insert(order, (Instant::now(), PAUSE.0));
+
+    fn print(&self, waybill: &str, label: &[u8]) -> Result<(), PrintError> {
+        self.printer.print(waybill, label).map(|_| ())
+    }
+}
+
+/// The orders that wait for their label.
+pub struct Parcels<L> {
+    labels: L,
+    /// When each is looked at, by `Time::elapsed`, and the pause after that.
+    due: BTreeMap<OrderNumber, (Duration, Duration)>,
+    /// How often each was begun to be printed before this start.
+    before: BTreeMap<OrderNumber, u32>,
+}
+
+impl<L: Labels> Parcels<L> {
+    /// With all orders that the journal knows as not labelled.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn new(bench: &Bench, labels: L) -> anyhow::Result<Self> {
+        let now = bench.time.elapsed();
+        let (mut due, mut before) = (BTreeMap::new(), BTreeMap::new());
+        for name in bench.journal.streams()? {
+            let order = name.strip_prefix("order/").and_then(|order| order.parse::<OrderNumber>().ok());
+            let Some(order) = order else { continue };
+            if let Some(prints) = prints(&bench.journal, &order)? {
+                before.insert(order.clone(), prints);
+            }
+            due.insert(order, (now, PAUSE.0));
         }
-        let now = Instant::now();
-        let next =
-            due.iter().find(|(_, (at, _))| *at <= now).map(|(order, (_, pause))| (order.clone(), *pause));
-        let Some((order, pause)) = next else { continue };
-        match label_order(bench, maker, printer, &order) {
+        Ok(Self { labels, due, before })
+    }
+
+    /// Labels orders until the station halts. Runs on a thread of its own.
+    pub fn run(mut self, bench: &Arc<Bench>, ready: &mpsc::Receiver<OrderNumber>) {
+        while !bench.is_halting() {
+            let order = ready.recv_timeout(Duration::from_millis(200)).ok();
+            self.turn(bench, order);
+        }
+    }
+
+    /// Looks at `ready` and at one order that is due.
+    pub fn turn(&mut self, bench: &Bench, ready: Option<OrderNumber>) {
+        let now = bench.time.elapsed();
+        self.due.extend(ready.map(|order| (order, (now, PAUSE.0))));
+        let next = self.due.iter().find(|(_, (at, _))| *at <= now);
+        let Some((order, pause)) = next.map(|(order, (_, pause))| (order.clone(), *pause)) else { return };
+        let before = self.before.get(&order).copied().unwrap_or(0);
+        match label_order(bench, &self.labels, &order, before) {
             Ok(true) => {
-                due.remove(&order);
+                self.due.remove(&order);
             }
             Ok(false) => {
-                due.insert(order, (Instant::now() + pause, (pause * 2).min(PAUSE.1)));
+                self.due.insert(order, (bench.time.elapsed() + pause, (pause * 2).min(PAUSE.1)));
             }
-            Err(error) => return bench.stop_for(&error),
+            Err(error) => bench.stop_for(&error),
         }
     }
 }
 
-/// `true` when nothing more is to be done for the order now, `false` to try again later.
-fn label_order(
+/// `true` when nothing more is to be done for the order now, `false` to try again later. `before`: prints that no longer count.
+fn label_order<L: Labels>(
     bench: &Bench,
-    maker: &LabelMaker,
-    printer: &Printer,
+    labels: &L,
     order: &OrderNumber,
+    before: u32,
 ) -> anyhow::Result<bool> {
     let Some(prints) = prints(&bench.journal, order)? else { return Ok(true) };
-    if prints >= PRINTS_MAX {
+    if prints.saturating_sub(before) >= PRINTS_MAX {
         bench
             .board
             .trouble(format!("订单 {order} 的面单已打印 {prints} 次仍未确认，请检查打印机后重启工位程序"));
@@ -122,7 +181,7 @@ fn label_order(
         tracing::error!(%order, payment = parcel.payment, "only 到付 can be printed; update the station");
         return Ok(false);
     }
-    let label = match maker.render(&label_data(&parcel, prints + 1)) {
+    let label = match labels.draw(&label_data(&parcel, prints + 1, bench.time.china())) {
         Ok(label) => label,
         Err(error) => {
             tracing::error!(%order, %error, "the label cannot be made; correct the order at the portal");
@@ -131,13 +190,13 @@ fn label_order(
     };
     let printing = serde_json::to_vec(&OrderRecord::Printing { waybill: parcel.waybill.clone() })?;
     bench.journal.append(&stream(order), &printing)?;
-    if let Err(error) = printer.print(&parcel.waybill, &label) {
+    if let Err(error) = labels.print(&parcel.waybill, &label) {
         tracing::error!(%order, %error, "the label was not printed; look at the printer, it is tried again");
         return Ok(false);
     }
     let printed = LabelPrinted { order: order.clone(), waybill: parcel.waybill.clone() };
     let report =
-        Report { id: format!("label:{order}"), at: clock::now(), event: Event::LabelPrinted(printed) };
+        Report { id: format!("label:{order}"), at: bench.time.now(), event: Event::LabelPrinted(printed) };
     let record = serde_json::to_vec(&OrderRecord::Labelled { waybill: parcel.waybill.clone() })?;
     bench.journal.append_with_report(&stream(order), &record, &report.id, &serde_json::to_vec(&report)?)?;
     bench.journal.finish(&stream(order))?;
@@ -146,7 +205,7 @@ fn label_order(
 }
 
 /// The label says the how-manieth print it is, so that staff can tell a second one.
-fn label_data(parcel: &Parcel, print_count: u32) -> LabelData {
+fn label_data(parcel: &Parcel, print_count: u32, printed_at: String) -> LabelData {
     LabelData {
         order_number: parcel.order.to_string(),
         waybill: parcel.waybill.clone(),
@@ -160,7 +219,7 @@ fn label_data(parcel: &Parcel, print_count: u32) -> LabelData {
         goods: parcel.goods.clone(),
         quantity: parcel.quantity.into(),
         key_serials: parcel.key_serials.clone(),
-        printed_at: clock::china(),
+        printed_at,
         print_count,
     }
 }

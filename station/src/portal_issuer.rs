@@ -9,12 +9,17 @@ use wire::{
 };
 use workflow::{Issuer, IssuerError};
 
-use crate::link::{Link, NoAnswer};
+use crate::{
+    clock::Time,
+    link::{Link, NoAnswer},
+};
 
 /// Asks the portal and opens what is sealed to this station.
 pub struct PortalIssuer {
     /// The link.
     pub link: Link,
+    /// For the pauses between two questions.
+    pub time: Arc<dyn Time>,
     /// The key to which secrets are sealed.
     pub sealing_key: Arc<SigningKey>,
     /// The stream of this attempt: the portal ties the binding of a key to it.
@@ -29,7 +34,7 @@ impl PortalIssuer {
         let mut last = None;
         for turn in 0..=self.later_max {
             if turn > 0 {
-                std::thread::sleep(std::time::Duration::from_millis(500) * turn.min(10));
+                self.time.sleep(std::time::Duration::from_millis(500) * turn.min(10));
             }
             match self.link.request(body) {
                 Ok(Down::Refused(refused))

@@ -14,18 +14,21 @@ use journal::{Journal, JournalError};
 use label::{LabelMaker, Printer};
 use model::SlotName;
 use ukey_pcsc::{Reader, ReaderWatch, Readers};
-use wire::{Direction, Down, Status, Topic};
+use wire::{Direction, Status, Topic};
 
 use crate::{
     bench::Bench,
     board::Board,
+    clock::SystemTime,
     config::Config,
-    identity, kiosk, leases,
-    link::Link,
+    identity, inbox, kiosk,
+    leases::Leases,
+    link::{Link, Publish},
     outbox::Outbox,
-    parcels,
+    parcels::{LabelPrinter, Parcels},
     pool::Pool,
-    slot::{SlotWorker, usb_address},
+    slot::SlotWorker,
+    socket::Socket as _,
 };
 
 /// How long the slots' threads may take to end.
@@ -41,18 +44,20 @@ const JOURNAL_KEEPS: usize = 200;
 /// After a failure the archive is tried again this much later.
 const ARCHIVE_AGAIN: Duration = Duration::from_secs(60);
 
-/// Runs the station until it is told to stop or its journal fails.
+/// Runs the station until it is told to stop or its journal fails. `forgetful`: with a journal that keeps nothing, for the bench.
 ///
 /// # Errors
 /// What keeps it from starting, with the remedy; or that the journal failed.
-pub fn run(config: Config) -> anyhow::Result<()> {
+pub fn run(config: Config, forgetful: bool) -> anyhow::Result<()> {
     let identity = identity::load(&config.identity_dir())?;
     let profiles = profile::load_dir(&config.station.profiles)?;
     let slots = Slots::from_config(&config.slots)?;
     let names: Vec<SlotName> = slots.iter().map(|slot| slot.name.clone()).collect();
-    let maker = LabelMaker::new(&config.label.font, config.label.font_index)?;
-    let printer = Printer::new(config.label.printer.clone())?;
-    let journal = Journal::open(&config.journal_dir())?;
+    let labels = LabelPrinter {
+        maker: LabelMaker::new(&config.label.font, config.label.font_index)?,
+        printer: Printer::new(config.label.printer.clone())?,
+    };
+    let journal = if forgetful { Journal::memory()? } else { Journal::open(&config.journal_dir())? };
     for note in journal.notes() {
         tracing::error!(note, "the journal was not whole when it was opened");
     }
@@ -78,10 +83,13 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     };
     let (publisher, inbox) =
         mqtt::connect(settings, vec![Topic::new(station.clone(), Direction::Down).to_string()])?;
-    let link = Link::new(station.clone(), publisher.clone(), runtime.handle().clone(), config.portal.clone());
+    let time = Arc::new(SystemTime::default());
+    let broker = Arc::new(Broker { publisher: publisher.clone(), runtime: runtime.handle().clone() });
+    let link = Link::new(station.clone(), broker, config.portal.clone(), time.clone());
     let (ready_orders, ready) = mpsc::channel();
     let kiosk_at = config.kiosk.listen;
     let bench = Arc::new(Bench::new(
+        time,
         config,
         profiles,
         Pool::default(),
@@ -94,6 +102,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     ));
     bench.recover().context("the journal of the last run cannot be followed")?;
 
+    let parcels = Parcels::new(&bench, labels)?;
     let outbox = Arc::new(Outbox::default());
     runtime.spawn(receive(inbox, bench.clone(), outbox.clone()));
     runtime.spawn(stop_on_signal(bench.clone()));
@@ -105,11 +114,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         })?,
         thread("leases", {
             let bench = bench.clone();
-            move || leases::run(&bench)
+            move || Leases::default().run(&bench)
         })?,
         thread("labels", {
             let bench = bench.clone();
-            move || parcels::run(&bench, &maker, &printer, &ready)
+            move || parcels.run(&bench, &ready)
         })?,
         thread("archive", {
             let bench = bench.clone();
@@ -138,6 +147,20 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(syncs = journal.syncs(), "journal closed");
     sealed.context("the journal failed; nothing was done to any key after that")?;
     served
+}
+
+/// The way to the broker.
+struct Broker {
+    publisher: mqtt::Publisher,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Publish for Broker {
+    fn publish(&self, topic: &str, retain: bool, bytes: Vec<u8>) {
+        if let Err(error) = self.runtime.block_on(self.publisher.publish(topic, retain, bytes)) {
+            tracing::debug!(%error, "not published; it will be sent again");
+        }
+    }
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
@@ -197,15 +220,7 @@ fn spawn_worker(
     reader: &str,
     reader_is_key: bool,
 ) -> anyhow::Result<JoinHandle<()>> {
-    let reader = Reader::new(reader)?;
-    let worker = SlotWorker {
-        name: name.clone(),
-        reader,
-        bench: bench.clone(),
-        settled: None,
-        attempts: 0,
-        reader_is_key,
-    };
+    let worker = SlotWorker::new(bench.clone(), name.clone(), Reader::new(reader)?, reader_is_key);
     thread(&format!("slot {name}"), move || worker.run())
 }
 
@@ -243,7 +258,7 @@ impl UsbReaders {
                 continue;
             }
             let Ok(transport) = Reader::new(name).and_then(|mut reader| reader.connect()) else { continue };
-            let at = usb_address(&transport);
+            let at = Reader::usb_address(&transport);
             drop(transport);
             match bench.hub.resolve(name, at) {
                 Ok(Some(slot)) => {
@@ -260,43 +275,15 @@ impl UsbReaders {
     }
 }
 
-async fn receive(mut inbox: mqtt::Inbox, bench: Arc<Bench>, outbox: Arc<Outbox>) {
-    while let Some(incoming) = inbox.next().await {
+/// Hands over what comes from the broker, one after the other. The journal waits for the disk, so this leaves the runtime's threads.
+async fn receive(mut messages: mqtt::Inbox, bench: Arc<Bench>, outbox: Arc<Outbox>) {
+    while let Some(incoming) = messages.next().await {
         let mqtt::Incoming::Message(message) = incoming else { continue };
-        match wire::decode::<Down>(&message.payload) {
-            Ok((_, Down::Ack(ack))) => acknowledge(&bench, &outbox, ack.report).await,
-            Ok((id, body)) => {
-                if let Down::Refused(refused) = &body
-                    && refused.code == wire::RefusedCode::Invalid
-                    && is_report(&id)
-                {
-                    outbox.park(&bench, &id, &refused.detail);
-                } else if !bench.link.answer(&id, body) {
-                    tracing::debug!(id, "an answer that nobody waits for any more");
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, bytes = message.payload.len(), "a message of the portal cannot be read; it is left out")
-            }
+        let (bench, outbox) = (bench.clone(), outbox.clone());
+        let done = tokio::task::spawn_blocking(move || inbox::take(&bench, &outbox, &message.payload));
+        if done.await.is_err() {
+            tracing::error!("a message of the portal could not be taken; what it was about is sent again");
         }
-    }
-}
-
-/// Ids of reports name the event; ids of requests are random.
-fn is_report(id: &str) -> bool {
-    ["ended:", "refused:", "label:"].iter().any(|kind| id.starts_with(kind))
-}
-
-/// The journal waits for the disk, so this leaves the runtime's threads.
-async fn acknowledge(bench: &Arc<Bench>, outbox: &Arc<Outbox>, report: String) {
-    let (bench, outbox) = (bench.clone(), outbox.clone());
-    let done = tokio::task::spawn_blocking(move || {
-        if let Err(error) = outbox.acknowledged(&bench, &report) {
-            bench.stop_for(&error);
-        }
-    });
-    if done.await.is_err() {
-        tracing::error!("an acknowledgement could not be kept; the report is sent again");
     }
 }
 

@@ -9,5 +9,6 @@ pub mod places;
 pub mod plain_card;
 pub mod process;
 pub mod proof;
+pub mod sim;
 pub mod stack;
 pub mod staff;

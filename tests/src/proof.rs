@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use gm::certificate::Certificate;
+use gm::{Signature, certificate::Certificate};
 use model::Secret;
 use profile::{Profile, Transport};
 use ukey::{CardError, CertKind, Session, StatusWord};
@@ -38,6 +38,20 @@ pub struct Finished {
 /// # Errors
 /// Says what does not hold.
 pub fn finished_key(flash: &Path, profiles: &[Profile], scratch: &Path) -> Result<Finished> {
+    read_finished(flash, profiles, |certificate, message, signature| {
+        openssl_verifies(certificate, message, &signature.to_der(), scratch)
+    })
+}
+
+/// As [`finished_key`], with another judge of the signature.
+///
+/// # Errors
+/// Says what does not hold.
+pub fn read_finished(
+    flash: &Path,
+    profiles: &[Profile],
+    verifies: impl FnOnce(&Certificate, &[u8], &Signature) -> Result<()>,
+) -> Result<Finished> {
     let key = VirtualKey::open(flash, Options::default())?;
     let mut transport = InProcess::new(key)?;
     let workflow::Look::Known(found) = workflow::identify(&mut transport, Transport::Pcsc, profiles) else {
@@ -57,8 +71,7 @@ pub fn finished_key(flash: &Path, profiles: &[Profile], scratch: &Path) -> Resul
     let challenge = format!("challenge for {serial}");
     let e = sign.public_key().e(challenge.as_bytes());
     let signature = user.sign_digest(id, &e)?;
-    openssl_verifies(&sign, challenge.as_bytes(), &signature.to_der(), scratch)
-        .with_context(|| format!("{serial}: the challenge"))?;
+    verifies(&sign, challenge.as_bytes(), &signature).with_context(|| format!("{serial}: the challenge"))?;
     let open = user.close().map_err(|refused| refused.error)?;
     match open.authenticate(&Secret::new(ukey_sim::FACTORY_DEVICE_KEY.to_vec())) {
         Err(refused) if is_refusal(&refused.error) => {}

@@ -3,6 +3,7 @@
 //! Everything lies in one directory and ends when the value is dropped.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -104,8 +105,8 @@ impl Stack {
             station: None,
             dir,
         };
-        stack.write_secrets()?;
-        fs::write(stack.dir.join("portal.toml"), stack.portal_config(http, mqtt, sandbox))?;
+        write_secrets(&stack.dir)?;
+        fs::write(stack.dir.join("portal.toml"), portal_config(&stack.dir, http, mqtt, sandbox))?;
         fs::write(stack.dir.join("station.toml"), stack.station_config(kiosk, plan))?;
         let tokens = stack.dir.join("tokens");
         let conf = format!(
@@ -115,7 +116,8 @@ impl Stack {
         fs::write(stack.dir.join("softhsm2.conf"), conf)?;
         run("portal init", &mut stack.portal_command(&["init"])?, None)?;
         let factory = hex::encode(ukey_sim::FACTORY_DEVICE_KEY);
-        for label in stack.factory_labels()? {
+        let profiles = profile::load_dir(&tree().join("firmware-profiles"))?;
+        for label in factory_labels(&profiles) {
             run(
                 "portal factory-key",
                 &mut stack.portal_command(&["factory-key", &label])?,
@@ -128,42 +130,6 @@ impl Stack {
             Some(PASSWORD.as_bytes()),
         )?;
         Ok(stack)
-    }
-
-    fn write_secrets(&self) -> Result<()> {
-        for (name, secret) in
-            [("vault-pin", "24681357"), ("vault-so-pin", "13572468"), ("sf-checkword", CHECKWORD)]
-        {
-            let path = self.dir.join("secrets").join(name);
-            fs::write(&path, secret)?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        }
-        Ok(())
-    }
-
-    /// Labels of the factory device keys of all virtual models.
-    fn factory_labels(&self) -> Result<Vec<String>> {
-        let profiles = profile::load_dir(&tree().join("firmware-profiles"))?;
-        let mut labels: Vec<String> = profiles
-            .into_iter()
-            .filter(|p| p.maker == "ukey")
-            .map(|p| p.secrets.factory_device_key)
-            .collect();
-        labels.sort();
-        labels.dedup();
-        Ok(labels)
-    }
-
-    fn portal_config(&self, http: u16, mqtt: u16, sandbox: u16) -> String {
-        let tree = tree();
-        format!(
-            include_str!("portal.toml.in"),
-            dir = self.dir.display(),
-            tree = tree.display(),
-            http = http,
-            mqtt = mqtt,
-            sandbox = sandbox,
-        )
     }
 
     fn station_config(&self, kiosk: u16, plan: &Plan) -> String {
@@ -258,7 +224,15 @@ impl Stack {
     /// # Errors
     /// It does not start.
     pub fn start_station(&mut self) -> Result<()> {
-        let mut command = self.station_command(&["run"])?;
+        self.start_station_as(&["run"])
+    }
+
+    /// Starts the station by another command line than `run`.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_station_as(&mut self, arguments: &[&str]) -> Result<()> {
+        let mut command = self.station_command(arguments)?;
         // Everything of ours is logged, so that what must not be in a log is looked for in all of it.
         command.env("RUST_LOG", "info,ukey_station=trace,workflow=trace,ukey=trace,ukey_pcsc=trace");
         let mut station = Process::start("ukey-station", &mut command, &self.logs.join("station.log"))?;
@@ -354,6 +328,37 @@ impl Stack {
 }
 
 /// Partner id at the double of SF.
-const PARTNER: &str = "UKEYSTATION";
+pub(crate) const PARTNER: &str = "UKEYSTATION";
 /// Check word at the double of SF.
-const CHECKWORD: &str = "checkword-of-the-local-double-0001";
+pub(crate) const CHECKWORD: &str = "checkword-of-the-local-double-0001";
+
+/// The secrets that the portal's configuration names.
+pub(crate) fn write_secrets(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir.join("secrets"))?;
+    for (name, secret) in
+        [("vault-pin", "24681357"), ("vault-so-pin", "13572468"), ("sf-checkword", CHECKWORD)]
+    {
+        let path = dir.join("secrets").join(name);
+        fs::write(&path, secret)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+/// The portal's configuration for a folder and three ports.
+pub(crate) fn portal_config(dir: &Path, http: u16, mqtt: u16, sandbox: u16) -> String {
+    format!(
+        include_str!("portal.toml.in"),
+        dir = dir.display(),
+        tree = tree().display(),
+        http = http,
+        mqtt = mqtt,
+        sandbox = sandbox,
+    )
+}
+
+/// Labels of the factory device keys of all virtual models.
+pub(crate) fn factory_labels(profiles: &[profile::Profile]) -> BTreeSet<String> {
+    let ours = profiles.iter().filter(|profile| profile.maker == "ukey");
+    ours.map(|profile| profile.secrets.factory_device_key.clone()).collect()
+}

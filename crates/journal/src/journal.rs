@@ -57,14 +57,17 @@ impl Journal {
         Self::start(Store::open(dir)?)
     }
 
-    /// Like [`Journal::open`], but answers without the sync: a power cut loses what was answered. Only the control of the power-cut test,
-    /// which must see that loss, opens a journal so.
+    /// Like [`Journal::open`], but `sync` stands for the sync of the store's `db` file. For tests of what a power cut or a full disk
+    /// leaves, and for their controls.
     ///
     /// # Errors
     /// As [`Journal::open`].
     #[doc(hidden)]
-    pub fn open_unsynced(dir: &Path) -> Result<Self, JournalError> {
-        Self::start(Store::open(dir)?.without_sync())
+    pub fn open_with_sync(
+        dir: &Path,
+        sync: impl Fn() -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Result<Self, JournalError> {
+        Self::start(Store::open(dir)?.with_sync(Box::new(sync)))
     }
 
     /// A journal that keeps nothing: no sync is ever made and all is gone with the last clone. For the bench and tests only.

@@ -56,16 +56,9 @@ impl Store {
         Ok(Self { db, sync: None, dir, lock: None })
     }
 
-    /// The same store with another way to sync: for tests of what happens when it fails.
-    #[cfg(test)]
+    /// The same store with another way to sync: for tests of what happens when it fails or is left out.
     pub(crate) fn with_sync(mut self, sync: Sync) -> Self {
         self.sync = Some(sync);
-        self
-    }
-
-    /// The same store that answers after sled's own flush, which is no sync: for the control of the power-cut test.
-    pub(crate) fn without_sync(mut self) -> Self {
-        self.sync = Some(Box::new(|| Ok(())));
         self
     }
 

@@ -193,6 +193,12 @@ impl InProcess {
     pub fn reader(&self) -> &Reader {
         &self.reader
     }
+
+    /// Whether the key of this link is in its port still, and was in all the time.
+    #[must_use]
+    pub fn is_in(&self) -> bool {
+        !self.reader.lock().gone(self.insertion)
+    }
 }
 
 impl CardTransport for InProcess {

@@ -19,7 +19,7 @@ pub struct Figure {
 }
 
 /// All figures.
-pub const FIGURES: [Figure; 5] = [
+pub const FIGURES: [Figure; 6] = [
     Figure {
         name: "job_overhead",
         goal: "at most 1.10",
@@ -43,6 +43,12 @@ pub const FIGURES: [Figure; 5] = [
         goal: "none: it shows what the station itself costs",
         meaning: "Time of a wave of 16 keys that answer at once, plugged as for wave_efficiency, divided by the time to replay the same APDUs by 16 threads that begin \
                   together. Median of the rounds' ratios.",
+    },
+    Figure {
+        name: "journal_cost",
+        goal: "at most 1.03",
+        meaning: "Time of a wave of 16 keys with the latency of job_overhead, divided by the time of such a wave made by the same station with a journal \
+                  in memory that never syncs. The two kinds of wave take turns. Median of the rounds' ratios.",
     },
     Figure {
         name: "apdus_per_job",
@@ -73,9 +79,11 @@ pub fn measure(wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<&'static str, f
 fn take(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<&'static str, f64>> {
     let job = ["job_overhead", "apdus_per_job", "fsyncs_per_job"].into_iter().any(&wanted);
     let (wave, zero) = (wanted("wave_efficiency"), wanted("zero_latency_ratio"));
+    let journal = wanted("journal_cost");
     let keys = usize::from(job) * JOB_ROUNDS
         + usize::from(wave) * WAVE_ROUNDS * (READERS_MAX + 1)
-        + usize::from(zero) * WAVE_ROUNDS * READERS_MAX;
+        + usize::from(zero) * WAVE_ROUNDS * READERS_MAX
+        + usize::from(journal) * WAVE_ROUNDS * 2 * READERS_MAX;
     let mut rig = Rig::start(folder, keys)?;
     let mut values = BTreeMap::new();
     if job {
@@ -86,6 +94,9 @@ fn take(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<&'stati
     }
     if zero {
         values.insert("zero_latency_ratio", zero_latency_ratio(&mut rig)?);
+    }
+    if journal {
+        values.insert("journal_cost", journal_cost(&mut rig)?);
     }
     Ok(values)
 }
@@ -125,6 +136,21 @@ fn zero_latency_ratio(rig: &mut Rig) -> Result<f64> {
         tell("wave without latency", &wave, Some(bare));
         ratios.push(wave.took.as_secs_f64() / bare.as_secs_f64());
     }
+    median(ratios)
+}
+
+fn journal_cost(rig: &mut Rig) -> Result<f64> {
+    let mut ratios = Vec::new();
+    for _ in 0..WAVE_ROUNDS {
+        rig.begin_anew(false)?;
+        let kept = rig.wave(READERS_MAX, Latency::realistic())?;
+        rig.begin_anew(true)?;
+        let forgotten = rig.wave(READERS_MAX, Latency::realistic())?;
+        tell("wave with the journal", &kept, None);
+        tell("wave with a journal in memory", &forgotten, None);
+        ratios.push(kept.took.as_secs_f64() / forgotten.took.as_secs_f64());
+    }
+    rig.begin_anew(false)?;
     median(ratios)
 }
 

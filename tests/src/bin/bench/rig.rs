@@ -110,6 +110,13 @@ impl Rig {
         Ok(syncs)
     }
 
+    /// Starts the station anew, with or without a journal that keeps anything.
+    pub fn begin_anew(&mut self, forgetful: bool) -> Result<()> {
+        self.stack.stop_station()?;
+        let arguments: &[&str] = if forgetful { &["run", "--forgetful"] } else { &["run"] };
+        self.stack.start_station_as(arguments)
+    }
+
     /// Approves as many orders as are to be made and waits until the station has their jobs.
     fn lease(&self, keys: usize) -> Result<()> {
         for order in &self.orders[self.made..self.made + keys] {
