@@ -4,6 +4,7 @@ mod crates;
 mod files;
 mod gather;
 mod layers;
+mod promises;
 
 use anyhow::{Result, bail};
 
@@ -25,6 +26,8 @@ pub struct Workspace {
     pub top_level: Vec<String>,
     /// Every Rust file.
     pub sources: Vec<Source>,
+    /// Every page of `docs/`.
+    pub pages: Vec<Source>,
 }
 
 /// One package.
@@ -49,7 +52,7 @@ pub struct Dependency {
     pub dev: bool,
 }
 
-/// One Rust file.
+/// One file.
 #[derive(Debug)]
 pub struct Source {
     /// Its path from the root.
@@ -61,7 +64,7 @@ pub struct Source {
 type Check = fn(&Workspace) -> Vec<Finding>;
 
 /// All checks.
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     layers::arrows,
     layers::homes,
     crates::readmes,
@@ -70,6 +73,7 @@ const CHECKS: [Check; 8] = [
     files::lengths,
     files::unfinished,
     files::names,
+    promises::shown,
 ];
 
 /// Checks the repository; prints what is wrong.

@@ -43,7 +43,9 @@ pub fn gather() -> Result<Workspace> {
     let top_level: BTreeSet<&str> = files.iter().filter_map(|file| file.split('/').next()).collect();
     let rust = files.iter().filter(|file| file.ends_with(".rs"));
     let sources = rust.map(|file| source(&root, file)).collect::<Result<_>>()?;
-    Ok(Workspace { packages, top_level: top_level.into_iter().map(str::to_owned).collect(), sources })
+    let pages = files.iter().filter(|file| file.starts_with("docs/") && file.ends_with(".md"));
+    let pages = pages.map(|file| source(&root, file)).collect::<Result<_>>()?;
+    Ok(Workspace { packages, top_level: top_level.into_iter().map(str::to_owned).collect(), sources, pages })
 }
 
 fn package(from: MetadataPackage) -> Result<Package> {
