@@ -3,6 +3,7 @@
 pub mod disk;
 pub mod http;
 pub mod inside;
+pub mod laws;
 pub mod orders;
 pub mod pcscd;
 pub mod places;

@@ -1,7 +1,7 @@
 //! The driver: walks the plan, writes intent and receipt around each step, decides what is in doubt.
 
 use model::Outcome;
-use profile::{Profile, Redo, Step};
+use profile::{Profile, Redo, Step, StepKind};
 use ukey::CardTransport;
 
 use crate::{
@@ -12,6 +12,10 @@ use crate::{
     state::{InWork, State, next, percent},
     steps,
 };
+
+/// How often a `change-device-key` is begun. Each time it is in doubt costs the key a try, and a try that was cut was not
+/// heard of; a right key gives the tries back.
+const LOOKS_MAX: u8 = 3;
 
 /// One run over one key. The ports are borrowed for its length.
 pub struct Driver<'a> {
@@ -97,12 +101,12 @@ impl Driver<'_> {
         key: &mut KeyAtWork<'_, T>,
         work: &mut InWork,
     ) -> Result<Output, Stop> {
-        if work.in_doubt == Some(step.kind)
-            && let Some(output) = resolve(step, key, work)?
-        {
+        let in_doubt = work.in_doubt == Some(step.kind);
+        // Before the look too: a look may cost a try, and the records must know how many were taken.
+        self.keep(work, Record::Intent { step: step.kind, at: self.clock.now() })?;
+        if in_doubt && let Some(output) = resolve(step, key, work)? {
             return Ok(output);
         }
-        self.keep(work, Record::Intent { step: step.kind, at: self.clock.now() })?;
         steps::perform(step.kind, key, work, self.issuer)
     }
 
@@ -135,6 +139,11 @@ fn resolve<T: CardTransport>(
     work: &InWork,
 ) -> Result<Option<Output>, Stop> {
     match step.redo {
+        Redo::Inspect if step.kind == StepKind::ChangeDeviceKey && work.begun_times > LOOKS_MAX => {
+            Err(Stop::error(
+                "查看设备认证密钥时多次中断，为免锁死不再尝试，请隔离此钥匙 (looking at the device key was cut too often, another try could lock it: set the key aside)",
+            ))
+        }
         Redo::Repeat => Ok(None),
         Redo::Inspect => steps::inspect(step.kind, key, work),
         Redo::Ask => Err(Stop::error(format!(

@@ -26,6 +26,8 @@ pub struct InWork {
     pub done: Vec<StepKind>,
     /// The step with an intent and no receipt.
     pub in_doubt: Option<StepKind>,
+    /// How often that step was begun: its intents since the last receipt.
+    pub begun_times: u8,
     /// The public key made on the key.
     pub public_key: Option<Bytes>,
     /// What the CA issued.
@@ -68,6 +70,7 @@ pub fn next(state: State, record: &Record) -> Result<State, Illegal> {
             begun: begun.clone(),
             done: Vec::new(),
             in_doubt: None,
+            begun_times: 0,
             public_key: None,
             certificates: None,
             verified: None,
@@ -94,6 +97,7 @@ fn intent(mut work: Box<InWork>, step: StepKind) -> Result<State, Illegal> {
         return Err(illegal("intent", format!("{step:?} or a later step is done already")));
     }
     work.in_doubt = Some(step);
+    work.begun_times = work.begun_times.saturating_add(1);
     Ok(State::InWork(work))
 }
 
@@ -118,6 +122,7 @@ fn receipt(mut work: Box<InWork>, step: StepKind, output: &Output) -> Result<Sta
         (_, Output::None) => {}
     }
     work.in_doubt = None;
+    work.begun_times = 0;
     work.done.push(step);
     Ok(State::InWork(work))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::Outcome;
 use profile::StepKind;
 use support::{ADMIN_PIN, Bench, DEVICE_KEY, profiles};
-use ukey_sim::{Effect, Faults};
+use ukey_sim::{Effect, Faults, Summary};
 use wire::{RefusalReason, Refused, RefusedCode};
 use workflow::Interruption;
 
@@ -51,6 +51,27 @@ fn n3_a_key_pulled_before_or_after_any_command_is_finished_when_it_comes_back() 
             }
         }
     }
+}
+
+#[test]
+fn n3_looks_at_a_device_key_that_are_cut_again_and_again_do_not_lock_it() {
+    let mut bench = Bench::new("ukey/virtual");
+    bench.make_anew(|profile| profile.dialect.device_auth.tries = 3);
+    let work = bench.begin();
+    // The second command proves the factory key; its answer is lost, so the step is in doubt and nothing was changed.
+    assert!(bench.run(work, Faults::one(2, Effect::YankAfter)).is_err());
+    let mut runs = 1;
+    let ended = loop {
+        let work = bench.replayed();
+        match bench.run(work, Faults::one(2, Effect::YankAfter)) {
+            Ok(ended) => break ended,
+            Err(interruption) => assert!(matches!(interruption, Interruption::Key(_)), "{interruption}"),
+        }
+        runs += 1;
+        assert!(runs < 10, "it is looked at for ever");
+    };
+    assert_eq!((ended.outcome, ended.key_touched), (Outcome::Error, true), "{}", ended.detail);
+    assert_eq!(Summary::read(&bench.flash).unwrap().device_tries, (1, 3), "the last try is left alone");
 }
 
 #[test]

@@ -201,6 +201,15 @@ impl Bench {
         self.profiles.iter().find(|profile| profile.name == self.name).unwrap()
     }
 
+    /// Another blank in place of the one there is, of a model that differs.
+    pub fn make_anew(&mut self, differs: impl FnOnce(&mut Profile)) {
+        let profile = self.profiles.iter_mut().find(|profile| profile.name == self.name).unwrap();
+        differs(profile);
+        std::fs::remove_file(&self.flash).unwrap();
+        let factory = Secret::new(ukey_sim::FACTORY_DEVICE_KEY.to_vec());
+        VirtualKey::make(&self.flash, profile, "V0000001", &factory).unwrap();
+    }
+
     /// The key in a reader.
     pub fn plug(&self, faults: Faults) -> InProcess {
         InProcess::new(VirtualKey::open(&self.flash, Options { faults, ..Options::default() }).unwrap())
