@@ -3,12 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use model::StationId;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{clock::Clock, config::Config, db::Db, operators::Throttle, programmes::Programmes};
 
 /// The last status of each station. The station side fills it; pages and the live stream read it.
 pub type StationBoard = Arc<watch::Sender<BTreeMap<StationId, wire::Status>>>;
+
+/// Live streams at once; each holds a connection and is drawn anew at every change.
+pub const LIVE_MAX: usize = 64;
 
 /// The portal's parts. Clones share them.
 #[derive(Clone)]
@@ -25,6 +28,8 @@ pub struct AppState {
     pub stations: StationBoard,
     /// Log-in attempts.
     pub throttle: Arc<Throttle>,
+    /// Places for live streams, [`LIVE_MAX`] of them.
+    pub live: Arc<Semaphore>,
 }
 
 impl AppState {
@@ -38,6 +43,7 @@ impl AppState {
             clock,
             stations: Arc::new(watch::Sender::new(BTreeMap::new())),
             throttle: Arc::new(Throttle::default()),
+            live: Arc::new(Semaphore::new(LIVE_MAX)),
         }
     }
 }

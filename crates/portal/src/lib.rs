@@ -14,4 +14,4 @@ pub mod stock;
 pub mod toml_file;
 pub mod web;
 
-pub use app::{AppState, StationBoard};
+pub use app::{AppState, LIVE_MAX, StationBoard};

@@ -2,7 +2,6 @@
 
 use std::{
     io::Read as _,
-    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -196,9 +195,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(%address, url = %state.config.http.public_url, "the portal serves");
     let desk = stations::Desk::open(state.clone()).await?;
     let enrolment = enrol::router(enrol::Enrolment::open(&desk).await?);
-    let app = web::router(state).merge(enrolment).into_make_service_with_connect_info::<SocketAddr>();
+    let app = web::router(state).merge(enrolment);
     tokio::select! {
-        served = axum::serve(listener, app) => served.context("the web side stopped"),
+        served = web::serve(listener, app) => served.context("the web side stopped"),
         ended = stations::serve(desk) => ended.context("the station side stopped"),
         signal = stop_signal() => signal,
     }

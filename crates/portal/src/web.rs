@@ -9,13 +9,18 @@ mod live;
 mod pages;
 mod session;
 
+use std::{net::SocketAddr, time::Duration};
+
 use axum::{
     Router,
     extract::{DefaultBodyLimit, State},
     http::StatusCode,
     middleware,
     routing::{get, post},
+    serve::ListenerExt as _,
 };
+use listen::{Door, Limits};
+use tokio::net::TcpListener;
 
 use crate::app::AppState;
 
@@ -23,6 +28,18 @@ use crate::app::AppState;
 const ORDERS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Everything else is a few words.
 const FORM_BYTES_MAX: usize = 16 * 1024;
+
+/// A request is in, and its answer on the way, within `silence`: 4 MiB of orders over half a megabit a second.
+const LIMITS: Limits = Limits { connections: 256, silence: Duration::from_secs(75) };
+
+/// Serves `app` until the listener fails. Too many connections wait, silent ones are ended.
+///
+/// # Errors
+/// The listener's.
+pub async fn serve(listener: TcpListener, app: Router) -> std::io::Result<()> {
+    let door = Door::new(listener, LIMITS).tap_io(|_| ());
+    axum::serve(door, app.into_make_service_with_connect_info::<SocketAddr>()).await
+}
 
 /// The whole web side.
 pub fn router(state: AppState) -> Router {

@@ -161,6 +161,27 @@ fn the_live_stream_sends_the_board_at_once_and_after_each_change() {
 }
 
 #[test]
+fn live_streams_are_bounded_and_a_place_is_given_back() {
+    let (bench, cookie) = Bench::logged_in();
+    let open = || {
+        bench.agent().get(format!("{}/stations/live", bench.url)).header("cookie", &cookie).call().unwrap()
+    };
+    let all = bench.state.live.clone().try_acquire_many_owned(portal::LIVE_MAX as u32).unwrap();
+    let refused = open();
+    assert_eq!((refused.status().as_u16(), refused.headers().contains_key("retry-after")), (503, true));
+    drop(all);
+    let stream = open();
+    assert_eq!(stream.status(), 200);
+    assert_eq!(bench.state.live.available_permits(), portal::LIVE_MAX - 1);
+    drop(stream);
+    // The portal sees it at its next write.
+    while bench.state.live.available_permits() < portal::LIVE_MAX {
+        bench.state.stations.send_modify(|_| ());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn a_stuck_job_is_shown_with_its_reason_and_released_from_its_orders_page() {
     let (bench, cookie) = Bench::logged_in();
     let number = bench.place(&cookie, &paid_order(1));

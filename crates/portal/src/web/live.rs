@@ -5,11 +5,18 @@ use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 use askama::Template as _;
 use axum::{
     extract::State,
-    response::sse::{Event, KeepAlive, Sse},
+    http::{StatusCode, header},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
 };
-use futures_util::{Stream, stream};
+use futures_util::stream;
 use model::StationId;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time::Instant,
+};
 use wire::Status;
 
 use super::{lang::Lang, pages::Board, session::Operator};
@@ -27,16 +34,24 @@ struct Feed {
     changes: watch::Receiver<BTreeMap<StationId, Status>>,
     first: bool,
     ends: Instant,
+    /// Given back when the stream ends.
+    _place: OwnedSemaphorePermit,
 }
 
-pub(super) async fn stream(
-    State(state): State<AppState>,
-    _operator: Operator,
-    lang: Lang,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+/// The page asks again by itself after this many seconds.
+const FULL_RETRY_SECONDS: &str = "30";
+
+pub(super) async fn stream(State(state): State<AppState>, _operator: Operator, lang: Lang) -> Response {
+    let Ok(place) = state.live.clone().try_acquire_owned() else {
+        tracing::warn!("all live streams are taken; one was refused");
+        let told = "too many pages are open: close some, or wait\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, FULL_RETRY_SECONDS)], told)
+            .into_response();
+    };
     let changes = state.stations.subscribe();
-    let feed = Feed { state, lang, changes, first: true, ends: Instant::now() + LONGEST_STREAM };
-    Sse::new(stream::unfold(feed, next)).keep_alive(KeepAlive::default())
+    let ends = Instant::now() + LONGEST_STREAM;
+    let feed = Feed { state, lang, changes, first: true, ends, _place: place };
+    Sse::new(stream::unfold(feed, next)).keep_alive(KeepAlive::default()).into_response()
 }
 
 /// The next board: the first at once, then one after each change.

@@ -3,7 +3,6 @@
 #![allow(dead_code)] // each test file uses its own part
 
 use std::{
-    net::SocketAddr,
     path::Path,
     sync::{
         Arc,
@@ -57,8 +56,7 @@ impl Bench {
         });
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = web::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        runtime.spawn(async move { axum::serve(listener, app).await });
+        runtime.spawn(web::serve(listener, web::router(state.clone())));
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)

@@ -22,7 +22,7 @@ enum Layer {
 }
 
 /// Every crate's layer.
-const LAYERS: [(&str, Layer); 21] = [
+const LAYERS: [(&str, Layer); 22] = [
     ("model", Layer::Words),
     ("gm", Layer::Cryptography),
     ("profile", Layer::Formats),
@@ -37,6 +37,7 @@ const LAYERS: [(&str, Layer); 21] = [
     ("vault", Layer::Parts),
     ("ca", Layer::Parts),
     ("mqtt", Layer::Parts),
+    ("listen", Layer::Parts),
     ("ukey-sim", Layer::Parts),
     ("sandbox", Layer::Parts),
     ("audit", Layer::Programs),
