@@ -9,12 +9,14 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
-/// Larger payloads are refused by `publish`. One MiB leaves the packet's head room above it.
-pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024 - 1024;
+/// Larger payloads are refused by `publish`: the broker that `portal init` sets up takes packets of 384 KiB, and ends the
+/// connection of whoever sends a larger one.
+pub const PAYLOAD_BYTES_MAX: usize = 320 * 1024;
 
-/// rumqttc allows 10 KiB each way unless told: two certificates and a status of 32 slots are larger than that.
-const PACKET_IN_BYTES_MAX: usize = 512 * 1024;
-const PACKET_OUT_BYTES_MAX: usize = 1024 * 1024;
+/// rumqttc allows 10 KiB each way unless told. What is larger than this breaks the connection, and a broker gives it again on
+/// the next one: so it lies well above what the broker lets through, here and where an older `portal init` set it up (1 MiB).
+const PACKET_IN_BYTES_MAX: usize = 2 * 1024 * 1024;
+const PACKET_OUT_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 16 * 1024;
 
 /// How many publishes may be under way at once, unacknowledged by the broker.
 const INFLIGHT_MAX: u16 = 100;

@@ -96,10 +96,16 @@ persistence true
 persistence_location {folder}/data/
 autosave_interval 60
 
-# Larger packets are no messages of this protocol.
-max_packet_size 1048576
+# A client is known by its certificate alone: nobody can take the place of another, or more than one.
+use_username_as_clientid true
+
+# Larger packets are no messages of this protocol: whoever sends one is disconnected, and that is logged.
+max_packet_size 393216
+# What waits for one client. Beyond it messages are dropped; whoever sent them asks again, reports wait in the outbox.
 max_inflight_messages 64
 max_queued_messages 10000
+max_queued_bytes 67108864
+max_connections 1000
 set_tcp_nodelay true
 
 log_dest stderr
