@@ -9,6 +9,7 @@ mod desk;
 mod in_flight;
 mod job;
 mod keys;
+mod lanes;
 mod lease;
 mod made;
 mod mask;

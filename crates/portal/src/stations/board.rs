@@ -10,24 +10,26 @@ const SLOTS_MAX: usize = 512;
 impl Desk {
     /// Takes a status (or a last will) to the board. A status that cannot be read is parked. An empty one clears.
     pub async fn status(&self, station: &StationId, payload: &[u8]) {
+        if let Err(reason) = self.show(station, payload) {
+            self.park(station, wire::Direction::Status, payload, &reason).await;
+        }
+    }
+
+    /// Takes a status to the board, at once; or says why it is none.
+    pub(super) fn show(&self, station: &StationId, payload: &[u8]) -> Result<(), String> {
         if payload.is_empty() {
             self.state.stations.send_modify(|board| {
                 board.remove(station);
             });
-            return;
+            return Ok(());
         }
-        let status = match wire::decode::<wire::Status>(payload) {
-            Ok((_, status)) if status.slots.len() <= SLOTS_MAX => status,
-            Ok((_, status)) => {
-                let reason = format!("a status of {} slots, more than {SLOTS_MAX}", status.slots.len());
-                return self.park(station, wire::Direction::Status, payload, &reason).await;
-            }
-            Err(error) => {
-                return self.park(station, wire::Direction::Status, payload, &error.to_string()).await;
-            }
-        };
+        let (_, status) = wire::decode::<wire::Status>(payload).map_err(|error| error.to_string())?;
+        if status.slots.len() > SLOTS_MAX {
+            return Err(format!("a status of {} slots, more than {SLOTS_MAX}", status.slots.len()));
+        }
         self.state.stations.send_modify(|board| {
             board.insert(station.clone(), status);
         });
+        Ok(())
     }
 }

@@ -1,18 +1,15 @@
 //! The desk on the broker: messages in, replies out, many at once with a bound.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use model::{Secret, StationId};
 use mqtt::{Incoming, Message, Publisher};
-use tokio::sync::Semaphore;
 use wire::{Direction, Topic};
 
-use super::{desk::Desk, parked};
+use super::{desk::Desk, lanes::Lanes, parked};
 use crate::config::Config;
 
-/// Requests worked on at once. More wait in the broker.
-const AT_ONCE: usize = 32;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Serves stations until the link is closed.
@@ -22,44 +19,40 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub async fn serve(desk: Desk) -> anyhow::Result<()> {
     let subscriptions = vec![Topic::all(Direction::Up), Topic::all(Direction::Status)];
     let (publisher, mut inbox) = mqtt::connect(settings(&desk.state.config)?, subscriptions)?;
-    let gate = Arc::new(Semaphore::new(AT_ONCE));
+    let mut lanes = Lanes::new();
     while let Some(incoming) = inbox.next().await {
         match incoming {
             Incoming::Online => tracing::info!("the portal hears its stations"),
             Incoming::Offline => tracing::warn!("the portal does not hear its stations"),
-            Incoming::Message(message) => receive(&desk, &publisher, &gate, message).await?,
+            Incoming::Message(message) => receive(&desk, &publisher, &mut lanes, message).await,
         }
     }
     Ok(())
 }
 
-async fn receive(
-    desk: &Desk,
-    publisher: &Publisher,
-    gate: &Arc<Semaphore>,
-    message: Message,
-) -> anyhow::Result<()> {
-    let topic = match Topic::parse(&message.topic) {
+/// Takes a message without waiting for anything but its topic: what takes time is done in the station's lane.
+async fn receive(desk: &Desk, publisher: &Publisher, lanes: &mut Lanes, message: Message) {
+    let Message { topic: text, payload } = message;
+    let topic = match Topic::parse(&text) {
         Ok(topic) if topic.direction != Direction::Down => topic,
         _ => {
             let now = desk.state.clock.now_ms();
             let reason = "the topic is none of a station's";
-            parked::park_or_log(&desk.state.db, &message.topic, &message.payload, reason, now).await;
-            return Ok(());
+            parked::park_or_log(&desk.state.db, &text, &payload, reason, now).await;
+            return;
         }
     };
+    let (desk, publisher, station) = (desk.clone(), publisher.clone(), topic.station.clone());
     if topic.direction == Direction::Status {
         // In line, because the last one counts.
-        desk.status(&topic.station, &message.payload).await;
-        return Ok(());
+        if let Err(reason) = desk.show(&station, &payload) {
+            lanes.spawn(&topic.station, async move {
+                desk.park(&station, Direction::Status, &payload, &reason).await;
+            });
+        }
+        return;
     }
-    let permit = gate.clone().acquire_owned().await.context("the gate was closed")?;
-    let (desk, publisher) = (desk.clone(), publisher.clone());
-    tokio::spawn(async move {
-        answer(&desk, &publisher, &topic.station, &message.payload).await;
-        drop(permit);
-    });
-    Ok(())
+    lanes.spawn(&topic.station, async move { answer(&desk, &publisher, &station, &payload).await });
 }
 
 async fn answer(desk: &Desk, publisher: &Publisher, station: &StationId, payload: &[u8]) {

@@ -123,9 +123,16 @@ on_desk!(p10_stations_are_served_over_mtls_and_never_hear_each_other, |portal| {
         let Down::Lease(again) = bench.ask("pull-2", &pull(9)).await else { panic!("no lease") };
         assert_eq!(again, lease);
         let Down::Lease(_) = spy.ask("spy-2", &pull(0)).await else { panic!("no lease") };
-        let parked: Vec<Vec<u8>> =
-            sqlx::query_scalar("select payload from parked").fetch_all(&portal.state.db).await.unwrap();
-        assert_eq!(parked, [b"poison".to_vec()]);
+        // The queue did not wait until it was parked.
+        let parked = || async {
+            let parked = sqlx::query_scalar::<_, Vec<u8>>("select payload from parked");
+            parked.fetch_all(&portal.state.db).await.unwrap()
+        };
+        let begun = Instant::now();
+        while parked().await.is_empty() && begun.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(parked().await, [b"poison".to_vec()]);
 
         // Status: said, and left behind as a last will.
         let status = Topic::new(portal.bench.name.clone(), Direction::Status).to_string();
