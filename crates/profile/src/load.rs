@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,13 +21,21 @@ use crate::{
 /// The text that stands for "no source says so".
 const UNCONFIRMED: &str = "unconfirmed";
 
+/// Larger files are refused before they are parsed; the shipped ones have some 4 KiB.
+const FILE_BYTES_MAX: usize = 64 * 1024;
+
 /// Reads one profile.
 ///
 /// # Errors
 /// [`ProfileError::Read`] or [`ProfileError::Refused`] with everything that is wrong.
 pub fn load_file(path: &Path) -> Result<Profile, ProfileError> {
-    let text =
-        fs::read_to_string(path).map_err(|source| ProfileError::Read { file: path.to_owned(), source })?;
+    let read = || -> std::io::Result<String> {
+        let mut text = String::new();
+        // One byte more than allowed tells a file that is too large, whatever its size.
+        fs::File::open(path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = read().map_err(|source| ProfileError::Read { file: path.to_owned(), source })?;
     parse(&text, path)
 }
 
@@ -62,8 +71,11 @@ pub fn load_dir(dir: &Path) -> Result<Vec<Profile>, ProfileError> {
 /// # Errors
 /// [`ProfileError::Refused`] with everything that is wrong.
 pub fn parse(text: &str, file: &Path) -> Result<Profile, ProfileError> {
-    let located = Located::new(text);
     let refused = |findings| ProfileError::Refused { file: file.to_owned(), findings };
+    if text.len() > FILE_BYTES_MAX {
+        return Err(refused(vec![too_large()]));
+    }
+    let located = Located::new(text);
     let form: ProfileFile =
         toml::from_str(text).map_err(|error| refused(vec![schema(&error, &located, text)]))?;
     let findings = validate(&form, &located);
@@ -103,6 +115,16 @@ fn schema(error: &toml::de::Error, located: &Located<'_>, text: &str) -> Finding
         field: field.chars().take(64).collect(),
         what: error.message().replace('\n', " "),
         remedy: "firmware-profiles/README.md shows every field".to_owned(),
+    }
+}
+
+fn too_large() -> Finding {
+    Finding {
+        check: SCHEMA,
+        line: None,
+        field: "the file".to_owned(),
+        what: format!("it has more than {FILE_BYTES_MAX} bytes"),
+        remedy: "a profile has some four thousand: give the right file".to_owned(),
     }
 }
 

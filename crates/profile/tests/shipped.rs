@@ -209,3 +209,13 @@ proptest::proptest! {
         let _ = parse(&chars.into_iter().collect::<String>(), "some.toml".as_ref());
     }
 }
+
+#[test]
+fn size_and_depth_are_bounded() {
+    let long = format!("{}{}", virtual_text(), "#\n".repeat(40_000));
+    assert!(refusal(&long).to_string().contains("65536 bytes"), "{}", refusal(&long));
+    for (open, close) in [("[", "]"), ("{a=", "}")] {
+        let deep = format!("x = {}1{}", open.repeat(9_000), close.repeat(9_000));
+        assert_eq!(refusal(&deep).findings()[0].check, "schema");
+    }
+}
