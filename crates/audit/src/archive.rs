@@ -60,25 +60,27 @@ impl Archive {
         let mut next_file = 1;
         for (number, bytes) in &self.files {
             let after = entries.last().map_or(0, |entry| entry.sequence);
-            for missing in next_file..*number {
-                findings.push(Finding::new(
-                    Kind::Gap,
-                    after + 1,
-                    format!("file {missing:04}.log of the archive is missing"),
-                ));
+            // A file may be called by any number: what is missing before it is told at once.
+            if let Some(missing) = number.checked_sub(1).filter(|last| *last >= next_file) {
+                let text = if missing == next_file {
+                    format!("file {missing:04}.log of the archive is missing")
+                } else {
+                    format!("files {next_file:04}.log to {missing:04}.log of the archive are missing")
+                };
+                findings.push(Finding::new(Kind::Gap, after.saturating_add(1), text));
             }
-            next_file = number + 1;
+            next_file = number.saturating_add(1);
             let Some(mut rest) = bytes.strip_prefix(MAGIC) else {
                 findings.push(Finding::new(
                     Kind::Edit,
-                    after + 1,
+                    after.saturating_add(1),
                     format!("file {number:04}.log of the archive does not begin as one"),
                 ));
                 continue;
             };
             while !rest.is_empty() {
                 let Some((entry, after)) = entry(rest) else {
-                    let sequence = entries.last().map_or(0, |entry| entry.sequence) + 1;
+                    let sequence = entries.last().map_or(0, |entry| entry.sequence).saturating_add(1);
                     findings.push(Finding::new(
                         Kind::Edit,
                         sequence,
@@ -125,10 +127,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn p8_files_may_be_called_by_any_number() {
+        let files = vec![(u64::MAX - 1, MAGIC.to_vec()), (u64::MAX, Vec::new())];
+        let mut findings = Vec::new();
+        assert!(Archive { files }.entries(&mut findings).is_empty());
+        let told: Vec<&str> = findings.iter().map(|finding| finding.text.as_str()).collect();
+        assert!(told[0].starts_with("files 0001.log to 18446744073709551613.log"), "{told:?}");
+        assert_eq!(told.len(), 2, "{told:?}");
+    }
+
     proptest! {
         #[test]
-        fn p8_no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), number: u16) {
-            let files = vec![(u64::from(number % 9), [MAGIC, &bytes].concat()), (9, bytes)];
+        fn p8_no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), number: u64) {
+            let files = vec![(number % 9, [MAGIC, &bytes].concat()), (9, bytes.clone()), (number.max(9), bytes)];
             let mut findings = Vec::new();
             let entries = Archive { files }.entries(&mut findings).len();
             prop_assert!(entries > 0 || !findings.is_empty());
