@@ -268,5 +268,26 @@ mod tests {
             let _ = read(inner.as_bytes());
             let _ = order(Value::String(json), "A", false);
         }
+
+        #[test]
+        fn a_damaged_answer_gives_its_own_waybill_or_none(
+            at in any::<prop::sample::Index>(), with in any::<[u8; 2]>(), cut in any::<prop::sample::Index>(), cuts: bool,
+        ) {
+            let data = json!({"orderId": "A", "filterResult": 2, "routeLabelInfo": label(),
+                "waybillNoInfoList": [{"waybillType": "1", "waybillNo": "SF7444000000001"}]});
+            let inner = json!({"success": true, "errorCode": "S0000", "msgData": data}).to_string();
+            let mut bytes = json!({"apiResultCode": "A1000", "apiResultData": inner}).to_string().into_bytes();
+            let at = at.index(bytes.len() - 1);
+            bytes[at..at + 2].copy_from_slice(&with);
+            if cuts {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            if let Ok(Reply::Done(data)) = read(&bytes)
+                && let Ok(created) = order(data, "A", false)
+            {
+                // One place was damaged: a waybill that stands in three places is still the right one, or told as unfit.
+                prop_assert_eq!(created.waybill, "SF7444000000001");
+            }
+        }
     }
 }
