@@ -13,3 +13,4 @@ pub mod proof;
 pub mod sim;
 pub mod stack;
 pub mod staff;
+pub mod stranger;

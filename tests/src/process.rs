@@ -41,6 +41,17 @@ impl Process {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
+    /// The most memory it ever had, in KiB.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn peak_memory_kib(&self) -> Result<u64> {
+        let child = self.child.as_ref().with_context(|| format!("{} does not run", self.name))?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        Ok(peak.with_context(|| format!("/proc says nothing of {}", self.name))?.trim().parse()?)
+    }
+
     /// Fails with the end of its log if it has ended.
     ///
     /// # Errors

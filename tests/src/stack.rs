@@ -149,7 +149,11 @@ impl Stack {
         text
     }
 
-    fn portal_command(&self, arguments: &[&str]) -> Result<Command> {
+    /// The portal's program with this stack's configuration and token.
+    ///
+    /// # Errors
+    /// It is not built.
+    pub fn portal_command(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(program("portal")?);
         command.arg("--config").arg(self.dir.join("portal.toml")).args(arguments);
         command.env("SOFTHSM2_CONF", self.dir.join("softhsm2.conf"));
