@@ -186,6 +186,46 @@ async fn a_message_passes_both_ways_even_a_large_one() {
     ));
 }
 
+/// A broker that was set up by an older portal lets a megabyte through. A link that breaks on it gets it again on the next connection,
+/// for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_may_send_through_the_broker_never_breaks_the_link() {
+    let broker = Broker::start();
+    let (_portal, mut portal_inbox) = broker.client("portal", &["ukey/v1/+/up"]).await;
+    let (station, _station_inbox) = broker.client("bench-1", &[]).await;
+    until_heard(&station, "ukey/v1/bench-1/up", b"before", &mut portal_inbox).await;
+
+    let other = broker.settings("bench-2");
+    let file = |name: &str, bytes: &[u8]| {
+        let path = broker.dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let sent = Command::new("mosquitto_pub")
+        .args(["-q", "1", "-h", "localhost", "-p", &broker.port.to_string(), "-t", "ukey/v1/bench-2/up"])
+        .arg("--cafile")
+        .arg(file("ca", other.ca_pem.as_bytes()))
+        .arg("--cert")
+        .arg(file("cert", other.cert_pem.as_bytes()))
+        .arg("--key")
+        .arg(file("key", other.key_pem.expose()))
+        .arg("-f")
+        .arg(file("payload", &vec![b'x'; 1_040_000]))
+        .status()
+        .expect("mosquitto-clients is installed");
+    assert!(sent.success());
+    station.publish("ukey/v1/bench-1/up", false, b"after".to_vec()).await.unwrap();
+    let mut heard = Vec::new();
+    while heard.last() != Some(&5) {
+        match next(&mut portal_inbox).await {
+            Incoming::Message(message) if message.payload != b"before" => heard.push(message.payload.len()),
+            Incoming::Offline => panic!("the link broke"),
+            _ => {}
+        }
+    }
+    assert_eq!(heard, [1_040_000, 5]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_link_comes_back_and_subscribes_again_when_the_broker_was_killed() {
     let mut broker = Broker::start();
