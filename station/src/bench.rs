@@ -19,10 +19,10 @@ use profile::Profile;
 use wire::{Event, JobEnded, KeyRefused, RefusalReason, Report, SlotPhase};
 use workflow::{Begun, Ended, InWork, Record, State, replay};
 
-use crate::{board::Board, clock::Time, config::Config, link::Link, pool::Pool};
-
-/// Keys whose device-key count is remembered; only keys that refused the factory key are.
-const TRIES_REMEMBERED_MAX: usize = 10_000;
+use crate::{
+    board::Board, breakers::Breakers, clock::Time, config::Config, link::Link, parking::Parking, pool::Pool,
+    shifts::Shifts, tries::Tries,
+};
 
 /// A job that was begun and waits for its key to come back.
 pub struct Unfinished {
@@ -58,9 +58,16 @@ pub struct Bench {
     pub ready_orders: mpsc::Sender<OrderNumber>,
     /// Where the journal lies, for messages.
     pub journal_dir: PathBuf,
+    /// What is stopped after too many bad keys.
+    pub breakers: Arc<Breakers>,
+    /// The books of the shift.
+    pub shifts: Arc<Shifts>,
+    /// Reports that the portal refused.
+    pub parking: Arc<Parking>,
+    /// Tries left of keys that refused their factory key.
+    pub tries: Tries,
     unfinished: Mutex<BTreeMap<SlotName, Unfinished>>,
     present: Mutex<BTreeMap<KeyId, SlotName>>,
-    device_tries: Mutex<BTreeMap<KeyId, u8>>,
     draining: AtomicBool,
     halting: AtomicBool,
 }
@@ -81,8 +88,13 @@ impl Bench {
         sealing_key: Arc<SigningKey>,
         ready_orders: mpsc::Sender<OrderNumber>,
     ) -> Self {
+        let limit = config.work.breaker_failures;
         Self {
             time,
+            breakers: Arc::new(Breakers::new(journal.clone(), board.clone(), hub.slots(), limit)),
+            shifts: Arc::new(Shifts::new(journal.clone(), board.clone())),
+            parking: Arc::new(Parking::new(journal.clone(), board.clone(), pool.clone())),
+            tries: Tries::new(journal.clone()),
             journal_dir: config.journal_dir(),
             config,
             profiles,
@@ -95,7 +107,6 @@ impl Bench {
             ready_orders,
             unfinished: Mutex::default(),
             present: Mutex::default(),
-            device_tries: Mutex::default(),
             draining: AtomicBool::new(false),
             halting: AtomicBool::new(false),
         }
@@ -175,7 +186,11 @@ impl Bench {
         };
         // Before the report can be seen and acknowledged by anybody.
         self.pool.reported(job);
-        if let Err(error) = self.write_end(stream, begun, ended, &report) {
+        let ending = self.shifts.ending();
+        let written =
+            self.note_end(begun, ended).and_then(|()| self.write_end(stream, begun, ended, &report));
+        drop(ending);
+        if let Err(error) = written {
             return self.stop_for(&error);
         }
         tracing::info!(%job, key = %begun.key, slot = %begun.slot, outcome = ?ended.outcome, ms = ended.milliseconds, detail = ended.detail, "job ended");
@@ -185,6 +200,13 @@ impl Bench {
         if ended.outcome == Outcome::Pass && self.ready_orders.send(job.order().clone()).is_err() {
             tracing::debug!("no label thread; the order is found again at the next start");
         }
+    }
+
+    /// What must be on disk before the job's last record is: after a crash in between it is written again, which changes nothing.
+    fn note_end(&self, begun: &Begun, ended: &Ended) -> anyhow::Result<()> {
+        self.tries.ended(&begun.key, ended)?;
+        self.breakers.ended(&begun.slot, &begun.key, ended)?;
+        self.shifts.ended(&begun.key, ended)
     }
 
     fn write_end(&self, stream: &str, begun: &Begun, ended: &Ended, report: &Report) -> anyhow::Result<()> {
@@ -211,14 +233,24 @@ impl Bench {
                 detail: detail.to_owned(),
             }),
         };
-        let written = serde_json::to_vec(&report)
-            .map_err(anyhow::Error::from)
-            .and_then(|bytes| Ok(self.journal.report(&report.id, &bytes)?));
-        if let Err(error) = written {
+        if let Err(error) = self.write_refusal(slot, key.as_ref(), reason, &report) {
             self.stop_for(&error);
         }
         self.board.show(slot, SlotPhase::Refused, detail);
         self.board.slot(slot, |shown| shown.key_serial = key.map(|key| key.serial().to_owned()));
+    }
+
+    fn write_refusal(
+        &self,
+        slot: &SlotName,
+        key: Option<&KeyId>,
+        reason: RefusalReason,
+        report: &Report,
+    ) -> anyhow::Result<()> {
+        self.breakers.refused(slot, key, reason, &report.at)?;
+        self.shifts.refused(key, reason, &report.at)?;
+        self.journal.report(&report.id, &serde_json::to_vec(report)?)?;
+        Ok(())
     }
 
     /// Ends a job that will not go on: its key did not come back, or its slot is gone.
@@ -246,6 +278,9 @@ impl Bench {
             let detail =
                 "钥匙在制证中被拔出且未及时插回，请隔离 (pulled in work and not put back: set it aside)";
             self.give_up(&waiting, Outcome::Error, detail);
+            if let Err(error) = self.shifts.lost(&waiting.work.begun.key, &self.time.now()) {
+                self.stop_for(&error);
+            }
         }
     }
 
@@ -254,22 +289,6 @@ impl Bench {
         let until = self.time.elapsed() + self.patience_with_pulled_keys();
         if let Some(waiting) = self.unfinished().get_mut(slot) {
             waiting.until = until;
-        }
-    }
-
-    /// The count of tries that a key's device key was last heard to have.
-    #[must_use]
-    pub fn device_tries(&self, key: &KeyId) -> Option<u8> {
-        self.device_tries.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
-    }
-
-    /// Remembers it for the next time the key is plugged, in whatever slot.
-    pub fn remember_device_tries(&self, key: &KeyId, left: Option<u8>) {
-        let mut tries = self.device_tries.lock().unwrap_or_else(PoisonError::into_inner);
-        match left {
-            Some(left) if tries.len() < TRIES_REMEMBERED_MAX => drop(tries.insert(key.clone(), left)),
-            Some(_) => {}
-            None => drop(tries.remove(key)),
         }
     }
 
@@ -284,6 +303,10 @@ impl Bench {
     /// # Errors
     /// Where the journal holds a record that cannot follow: the station must not go on.
     pub fn recover(&self) -> anyhow::Result<()> {
+        self.breakers.recover(&self.time.now())?;
+        self.shifts.recover()?;
+        self.parking.recover()?;
+        self.tries.recover()?;
         let waiting: Vec<String> = self.journal.outbox()?.into_iter().map(|(id, _)| id).collect();
         for stream in self.journal.streams()?.into_iter().filter(|name| name.starts_with("job/")) {
             match self.state(&stream)? {

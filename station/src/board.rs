@@ -43,6 +43,11 @@ impl Board {
         }
     }
 
+    /// Wakes all watchers: something that is shown beside the slots has changed.
+    pub fn touch(&self) {
+        self.sender.send_modify(|_| {});
+    }
+
     /// What staff must look after.
     #[must_use]
     pub fn troubles(&self) -> Vec<String> {

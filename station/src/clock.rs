@@ -33,6 +33,14 @@ pub trait Time: Send + Sync {
     }
 }
 
+/// A time of the journal as staff read it, in China; as it stands if it is no time.
+#[must_use]
+pub fn china_of(at: &str) -> String {
+    let offset = jiff::tz::Offset::constant(8);
+    at.parse::<jiff::Timestamp>()
+        .map_or_else(|_| at.to_owned(), |at| offset.to_datetime(at).strftime("%m-%d %H:%M").to_string())
+}
+
 /// The machine's time.
 pub struct SystemTime {
     start: Instant,

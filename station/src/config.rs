@@ -100,6 +100,8 @@ pub struct Work {
     pub interrupted_seconds: u64,
     /// How long keys in work may finish at shutdown, in seconds.
     pub shutdown_seconds: u64,
+    /// After so many bad keys in a row a slot, a hub or a lot of blanks is stopped.
+    pub breaker_failures: u8,
 }
 
 /// Labels.
@@ -154,6 +156,7 @@ impl Config {
         bounded("work.jobs_ready", self.work.jobs_ready.into(), 1, 64)?;
         bounded("work.interrupted_seconds", self.work.interrupted_seconds, 1, 86_400)?;
         bounded("work.shutdown_seconds", self.work.shutdown_seconds, 0, 600)?;
+        bounded("work.breaker_failures", self.work.breaker_failures.into(), 1, 20)?;
         if !self.kiosk.listen.ip().is_loopback() {
             return invalid(
                 "kiosk.listen",
@@ -262,6 +265,7 @@ mod tests {
         for (from, to, line_holds, words) in [
             ("jobs_ready = 16", "jobs_ready = 999", "jobs_ready", "give 1 to 64"),
             ("jobs_ready = 16", "jobs_raedy = 16", "jobs_raedy", "unknown field"),
+            ("breaker_failures = 3", "breaker_failures = 21", "breaker_failures", "give 1 to 20"),
             ("repeat_seconds = 5", "repeat_seconds = \"5\"", "repeat_seconds", "config/station.toml"),
             ("127.0.0.1:8480", "0.0.0.0:8480", "listen", "use 127.0.0.1"),
             ("\"../firmware-profiles\"", "\"../nowhere\"", "profiles", "firmware-profiles"),

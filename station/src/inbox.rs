@@ -13,7 +13,9 @@ pub fn take(bench: &Bench, outbox: &Outbox, payload: &[u8]) {
             }
         }
         Ok((id, Down::Refused(refused))) if refused.code == RefusedCode::Invalid && is_report(&id) => {
-            outbox.park(bench, &id, &refused.detail);
+            if let Err(error) = bench.parking.park(&id, &refused.detail, &bench.time.now()) {
+                bench.stop_for(&error);
+            }
         }
         Ok((id, body)) => {
             if !bench.link.answer(&id, body) {
@@ -28,5 +30,5 @@ pub fn take(bench: &Bench, outbox: &Outbox, payload: &[u8]) {
 
 /// Ids of reports name the event; ids of requests are random.
 fn is_report(id: &str) -> bool {
-    ["ended:", "refused:", "label:"].iter().any(|kind| id.starts_with(kind))
+    ["ended:", "refused:", "label:", "breaker:", "shift:"].iter().any(|kind| id.starts_with(kind))
 }

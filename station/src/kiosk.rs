@@ -1,4 +1,9 @@
-//! The bench screen: every slot in large type, live, readable from two metres.
+//! The bench screen: every slot in large type, live, readable from two metres; and what staff enter there.
+
+mod attention;
+mod guard;
+mod lang;
+mod shift;
 
 use std::{
     convert::Infallible,
@@ -9,14 +14,15 @@ use std::{
 
 use askama::Template;
 use axum::{
-    Router,
-    extract::State,
+    Extension, Router,
+    extract::{DefaultBodyLimit, State},
     http::{StatusCode, header},
+    middleware,
     response::{
         Html, IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
     },
-    routing::get,
+    routing::{get, post},
 };
 use futures_util::StreamExt as _;
 use listen::{Door, Limits};
@@ -24,7 +30,60 @@ use tokio::sync::Semaphore;
 use tokio_stream::wrappers::WatchStream;
 use wire::{SlotPhase, Status};
 
-use crate::board::Board;
+use crate::{
+    board::Board,
+    breakers::{Breakers, Stopped},
+    clock::Time,
+    parking::{ParkedReport, Parking},
+    shifts::{Running, Shifts},
+};
+
+/// A form has a few words.
+const FORM_BYTES_MAX: usize = 4 * 1024;
+
+/// What the screen shows and changes.
+#[derive(Clone)]
+pub struct Desk {
+    /// The station's name.
+    pub station: String,
+    /// The slots.
+    pub board: Board,
+    /// What is stopped.
+    pub breakers: Arc<Breakers>,
+    /// The books of the shift.
+    pub shifts: Arc<Shifts>,
+    /// Reports that the portal refused.
+    pub parking: Arc<Parking>,
+    /// Time.
+    pub time: Arc<dyn Time>,
+}
+
+/// What lies above the slots.
+struct Head {
+    troubles: Vec<String>,
+    stopped: Vec<Stopped>,
+    parked: Vec<ParkedReport>,
+    shift: Option<Running>,
+}
+
+impl Head {
+    /// What the journal does not give is told in its place: the screen itself stays.
+    fn new(desk: &Desk) -> Self {
+        let mut troubles = desk.board.troubles();
+        let parked = desk.parking.list().unwrap_or_else(|error| {
+            troubles.push(format!("搁置的报告无法读取：{error}"));
+            Vec::new()
+        });
+        let shift = desk.shifts.view().map_or_else(
+            |error| {
+                troubles.push(format!("本班账目无法读取：{error}"));
+                None
+            },
+            |view| view.running,
+        );
+        Self { troubles, stopped: desk.breakers.open(), parked, shift }
+    }
+}
 
 /// One screen, and a few people who look in from elsewhere.
 const LIMITS: Limits = Limits { connections: 64, silence: Duration::from_secs(60) };
@@ -36,21 +95,14 @@ const LIVE_MAX: usize = 32;
 struct KioskPage<'a> {
     station: &'a str,
     status: &'a Status,
-    troubles: &'a [String],
+    head: &'a Head,
 }
 
 #[derive(Template)]
 #[template(path = "slots.html")]
 struct SlotsPart<'a> {
     status: &'a Status,
-    troubles: &'a [String],
-}
-
-#[derive(Clone)]
-struct Kiosk {
-    board: Board,
-    station: String,
-    live: Arc<Semaphore>,
+    head: &'a Head,
 }
 
 /// Takes the screen's address, at start, so that a taken one is told at once.
@@ -65,9 +117,9 @@ pub fn listen(listen: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Serves the screen until the process ends.
-pub async fn serve(listener: TcpListener, board: Board, station: String) {
+pub async fn serve(listener: TcpListener, desk: Desk) {
     let served = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => axum::serve(Door::new(listener, LIMITS), router(board, station)).await,
+        Ok(listener) => axum::serve(Door::new(listener, LIMITS), router(desk)).await,
         Err(error) => Err(error),
     };
     if let Err(error) = served {
@@ -76,51 +128,66 @@ pub async fn serve(listener: TcpListener, board: Board, station: String) {
 }
 
 /// The screen's routes.
-pub fn router(board: Board, station: String) -> Router {
+pub fn router(desk: Desk) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/events", get(events))
         .route("/status.json", get(json))
         .route("/kiosk.css", get(css))
-        .with_state(Kiosk { board, station, live: Arc::new(Semaphore::new(LIVE_MAX)) })
+        .route("/attention", get(attention::page))
+        .route("/attention.json", get(attention::json))
+        .route("/breakers/reset", post(attention::reset))
+        .route("/parked/retry", post(attention::retry))
+        .route("/parked/discard", post(attention::discard))
+        .route("/shift", get(shift::page))
+        .route("/shift.json", get(shift::json))
+        .route("/shift/open", post(shift::open))
+        .route("/shift/add", post(shift::add))
+        .route("/shift/close", post(shift::close))
+        .layer(Extension(Arc::new(Semaphore::new(LIVE_MAX))))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(middleware::from_fn(guard::this_machine_alone))
+        .with_state(desk)
 }
 
-async fn page(State(kiosk): State<Kiosk>) -> Response {
-    let status = kiosk.board.now();
-    match (KioskPage { station: &kiosk.station, status: &status, troubles: &kiosk.board.troubles() }).render()
-    {
-        Ok(html) => Html(html).into_response(),
+fn html(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => (status, Html(html)).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
-async fn events(State(kiosk): State<Kiosk>) -> Response {
-    let Ok(place) = kiosk.live.clone().try_acquire_owned() else {
+async fn page(State(desk): State<Desk>) -> Response {
+    let status = desk.board.now();
+    html(StatusCode::OK, &KioskPage { station: &desk.station, status: &status, head: &Head::new(&desk) })
+}
+
+async fn events(State(desk): State<Desk>, Extension(live): Extension<Arc<Semaphore>>) -> Response {
+    let Ok(place) = live.try_acquire_owned() else {
         tracing::warn!("all live screens are taken; one was refused");
         return (StatusCode::SERVICE_UNAVAILABLE, "屏幕过多，请关闭几个 (too many screens: close some)\n")
             .into_response();
     };
-    let stream = WatchStream::new(kiosk.board.subscribe()).map(move |status| {
+    let stream = WatchStream::new(desk.board.subscribe()).map(move |status| {
         // The place goes with the stream.
         let _place = &place;
-        let part =
-            SlotsPart { status: &status, troubles: &kiosk.board.troubles() }.render().unwrap_or_default();
+        let part = SlotsPart { status: &status, head: &Head::new(&desk) }.render().unwrap_or_default();
         Ok::<_, Infallible>(Event::default().event("slots").data(part.replace('\n', " ")))
     });
     Sse::new(stream).keep_alive(KeepAlive::default()).into_response()
 }
 
-async fn json(State(kiosk): State<Kiosk>) -> axum::Json<Status> {
-    axum::Json(kiosk.board.now())
+async fn json(State(desk): State<Desk>) -> axum::Json<Status> {
+    axum::Json(desk.board.now())
 }
 
 async fn css() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../templates/kiosk.css"))
 }
 
-/// How many slots are in a phase, for the line on top.
-fn count(status: &Status, phase: SlotPhase) -> usize {
-    status.slots.iter().filter(|slot| slot.phase == phase).count()
+/// How many slots are in one of these phases, for the line on top.
+fn count(status: &Status, phases: &[SlotPhase]) -> usize {
+    status.slots.iter().filter(|slot| phases.contains(&slot.phase)).count()
 }
 
 /// Class of a phase in the style sheet.
@@ -134,48 +201,9 @@ fn class(phase: &SlotPhase) -> &'static str {
         SlotPhase::Refused => "refused",
         SlotPhase::Interrupted => "interrupted",
         SlotPhase::Offline => "offline",
+        SlotPhase::Stopped => "stopped",
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpStream,
-    };
-
-    use super::*;
-
-    /// Opens a live screen: the connection, and the first line of the answer.
-    async fn open(address: SocketAddr) -> (TcpStream, String) {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-        let mut bytes = [0; 12];
-        stream.read_exact(&mut bytes).await.unwrap();
-        (stream, String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    #[tokio::test]
-    async fn live_screens_are_bounded_and_a_place_is_given_back() {
-        let board = Board::new(&["A01".parse().unwrap()]);
-        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(serve(listener, board.clone(), "bench-1".to_owned()));
-        let mut screens = Vec::new();
-        for _ in 0..LIVE_MAX {
-            let (stream, answer) = open(address).await;
-            assert_eq!(answer, "HTTP/1.1 200");
-            screens.push(stream);
-        }
-        assert_eq!(open(address).await.1, "HTTP/1.1 503");
-        screens.pop();
-        let mut outbox = 0;
-        while open(address).await.1 != "HTTP/1.1 200" {
-            // The station sees that a screen is gone when it writes to it.
-            outbox += 1;
-            board.outbox(outbox);
-        }
-    }
-}
+mod tests;

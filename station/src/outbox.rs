@@ -1,15 +1,19 @@
 //! The outbox: reports go out in order, again and again, until the portal itself says it has them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use journal::Journal;
 use model::JobId;
 use wire::{Event, Report, Up};
 
-use crate::bench::{Bench, ended_report};
+use crate::{
+    bench::{Bench, ended_report},
+    pool::Pool,
+};
 
 /// Reports under way at once.
 const WINDOW: usize = 64;
@@ -18,8 +22,6 @@ const WINDOW: usize = 64;
 #[derive(Default)]
 pub struct Outbox {
     sent: Mutex<BTreeMap<String, Duration>>,
-    /// Refused for good: kept on disk, shown, not sent again by this run, and no obstacle to others.
-    parked: Mutex<BTreeSet<String>>,
 }
 
 impl Outbox {
@@ -43,8 +45,7 @@ impl Outbox {
     fn send_due(&self, bench: &Bench) -> anyhow::Result<()> {
         let waiting = bench.journal.outbox()?;
         bench.board.outbox(waiting.len());
-        let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for (id, bytes) in waiting.into_iter().filter(|(id, _)| !parked.contains(id)).take(WINDOW) {
+        for (id, bytes) in waiting.into_iter().filter(|(id, _)| !bench.parking.holds(id)).take(WINDOW) {
             let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
             let now = bench.time.elapsed();
             if sent.get(&id).is_some_and(|at| now < *at + bench.config.portal.repeat()) {
@@ -54,7 +55,9 @@ impl Outbox {
             drop(sent);
             match serde_json::from_slice::<Report>(&bytes) {
                 Ok(report) => bench.link.send(&id, &Up::Report(report)),
-                Err(error) => self.park(bench, &id, &format!("it cannot be read: {error}")),
+                Err(error) => {
+                    bench.parking.park(&id, &format!("it cannot be read: {error}"), &bench.time.now())?
+                }
             }
             if bench.is_halting() {
                 break;
@@ -68,35 +71,36 @@ impl Outbox {
     /// # Errors
     /// Where the journal cannot be written.
     pub fn acknowledged(&self, bench: &Bench, id: &str) -> anyhow::Result<()> {
-        let job = job_of(bench, id)?;
-        if !bench.journal.acknowledge(id)? {
+        if !settle(&bench.journal, &bench.pool, id)? {
             return Ok(());
         }
+        bench.parking.acknowledged(id)?;
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
-        if let Some((job, stream)) = job {
-            bench.journal.finish(&stream)?;
-            bench.pool.forget(&job);
-        }
         bench.board.outbox(bench.journal.outbox_len()?);
         Ok(())
     }
+}
 
-    /// The portal will never take it.
-    pub fn park(&self, bench: &Bench, id: &str, why: &str) {
-        bench.board.trouble(format!("门户拒收报告 {id}：{why}。请先不要发出相关钥匙，并联系门户管理员"));
-        tracing::error!(
-            report = id,
-            why,
-            "the portal refuses this report; it stays in the journal, tell the portal's operator"
-        );
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+/// Takes a report out of the outbox and frees what waited for that: the job's stream and its place in the pool. False if it was not there.
+///
+/// # Errors
+/// Where the journal cannot be written.
+pub fn settle(journal: &Journal, pool: &Pool, id: &str) -> anyhow::Result<bool> {
+    let job = job_of(journal, id)?;
+    if !journal.acknowledge(id)? {
+        return Ok(false);
     }
+    if let Some((job, stream)) = job {
+        journal.finish(&stream)?;
+        pool.forget(&job);
+    }
+    Ok(true)
 }
 
 /// The job and stream of a report that ended a job.
-fn job_of(bench: &Bench, id: &str) -> anyhow::Result<Option<(JobId, String)>> {
+fn job_of(journal: &Journal, id: &str) -> anyhow::Result<Option<(JobId, String)>> {
     let Some(stream) = id.strip_prefix(&ended_report("")) else { return Ok(None) };
-    let found = bench.journal.outbox()?.into_iter().find(|(waiting, _)| waiting == id);
+    let found = journal.outbox()?.into_iter().find(|(waiting, _)| waiting == id);
     let Some((_, bytes)) = found else { return Ok(None) };
     match serde_json::from_slice::<Report>(&bytes)?.event {
         Event::JobEnded(ended) => Ok(Some((ended.job, stream.to_owned()))),

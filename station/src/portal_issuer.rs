@@ -10,6 +10,7 @@ use wire::{
 use workflow::{Issuer, IssuerError};
 
 use crate::{
+    breakers::Breakers,
     clock::Time,
     link::{Link, NoAnswer},
 };
@@ -26,6 +27,10 @@ pub struct PortalIssuer {
     pub attempt: String,
     /// How often `Later` is accepted before the job ends.
     pub later_max: u32,
+    /// Knows which lots of blanks are stopped.
+    pub breakers: Arc<Breakers>,
+    /// Whether a key of a stopped lot is refused: not if it was written to already.
+    pub may_refuse: bool,
 }
 
 impl PortalIssuer {
@@ -79,7 +84,13 @@ impl Issuer for PortalIssuer {
         if secrets.key != *key || reply.job != *job {
             return Err(unexpected());
         }
-        Ok(secrets)
+        if let Some(lot) = &reply.lot {
+            self.breakers.remember_lot(key, lot);
+        }
+        match self.breakers.lot_of_stopped(key).filter(|_| self.may_refuse) {
+            Some(why) => Err(IssuerError::LotStopped(why)),
+            None => Ok(secrets),
+        }
     }
 
     fn certificates(

@@ -106,7 +106,15 @@ pub fn run(config: Config, forgetful: bool) -> anyhow::Result<()> {
     let outbox = Arc::new(Outbox::default());
     runtime.spawn(receive(inbox, bench.clone(), outbox.clone()));
     runtime.spawn(stop_on_signal(bench.clone()));
-    runtime.spawn(kiosk::serve(screen, board.clone(), station.to_string()));
+    let desk = kiosk::Desk {
+        station: station.to_string(),
+        board: board.clone(),
+        breakers: bench.breakers.clone(),
+        shifts: bench.shifts.clone(),
+        parking: bench.parking.clone(),
+        time: bench.time.clone(),
+    };
+    runtime.spawn(kiosk::serve(screen, desk));
     let mut threads = vec![
         thread("outbox", {
             let bench = bench.clone();

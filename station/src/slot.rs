@@ -46,6 +46,8 @@ enum Stage<L> {
     AwaitRemoval,
     /// Wait with a blank for a job.
     AwaitJob(Found, L),
+    /// Wait with a key until the slot is reset.
+    AwaitReset,
 }
 
 /// What a slot does after it dealt with a key.
@@ -59,6 +61,7 @@ enum After<L> {
 impl<L> After<L> {
     const LOOK: Self = Self::Stage(Stage::Look);
     const AWAIT_REMOVAL: Self = Self::Stage(Stage::AwaitRemoval);
+    const AWAIT_RESET: Self = Self::Stage(Stage::AwaitReset);
 }
 
 /// A recognised key.
@@ -96,6 +99,7 @@ impl<S: Socket> SlotWorker<S> {
             Stage::AwaitRemoval if self.is_out() => After::LOOK,
             Stage::AwaitRemoval => After::AWAIT_REMOVAL,
             Stage::AwaitJob(found, link) => self.await_job(found, link),
+            Stage::AwaitReset => self.await_reset(),
         };
         match after {
             After::Stage(stage) => {
@@ -140,6 +144,8 @@ impl<S: Socket> SlotWorker<S> {
             self.show_interrupted();
         } else if self.bench.is_draining() {
             self.bench.board.show(&self.name, SlotPhase::Empty, "正在停机，请勿插入 (shutting down)");
+        } else if let Some(why) = self.bench.breakers.stopped(&self.name) {
+            self.bench.board.show(&self.name, SlotPhase::Stopped, why);
         } else {
             self.bench.board.show(&self.name, SlotPhase::Empty, "请插入空白钥匙 (plug a blank)");
         }
@@ -244,6 +250,12 @@ impl<S: Socket> SlotWorker<S> {
             let detail = format!("不是空白钥匙，已有应用 {names}，请取出 (not a blank)");
             return self.refuse(&found, RefusalReason::AlreadyIssued, &detail);
         }
+        if self.bench.breakers.stopped(&self.name).is_some() {
+            return After::AWAIT_RESET;
+        }
+        if let Some(why) = self.bench.breakers.lot_of_stopped(&found.key) {
+            return self.refuse(&found, RefusalReason::LotStopped, &why);
+        }
         self.bench.board.show(&self.name, SlotPhase::Waiting, "等待任务 (waiting for a job)");
         self.bench.board.slot(&self.name, |slot| slot.key_serial = Some(found.key.serial().to_owned()));
         After::Stage(Stage::AwaitJob(found, link))
@@ -274,6 +286,13 @@ impl<S: Socket> SlotWorker<S> {
         After::AWAIT_REMOVAL
     }
 
+    /// Nothing begins in a stopped slot. Once it is reset, the key is looked at afresh.
+    fn await_reset(&mut self) -> After<S::Link> {
+        let Some(why) = self.bench.breakers.stopped(&self.name) else { return After::LOOK };
+        self.bench.board.show(&self.name, SlotPhase::Stopped, why);
+        if self.is_out() { After::LOOK } else { After::AWAIT_RESET }
+    }
+
     /// Looks once whether there is a job for the blank.
     fn await_job(&mut self, found: Found, link: S::Link) -> After<S::Link> {
         let bench = self.bench.clone();
@@ -283,6 +302,10 @@ impl<S: Socket> SlotWorker<S> {
         let Some(model) = bench.profiles.get(found.profile).map(|profile| &profile.name) else {
             return After::LOOK;
         };
+        if bench.breakers.stopped(&self.name).is_some() {
+            bench.pool.no_longer_wanted(model);
+            return After::AWAIT_RESET;
+        }
         let taken = bench.pool.take(model, bench.time.block(GLANCE));
         // Swapped or pulled meanwhile: what is in now must be looked at afresh.
         if self.socket.wait_for_removal(Duration::ZERO) != Removal::StillThere {

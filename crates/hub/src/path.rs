@@ -38,6 +38,13 @@ impl PortPath {
     pub fn ports(&self) -> &[u8] {
         &self.ports
     }
+
+    /// The hub that has this port; `None` for a port of the machine itself.
+    #[must_use]
+    pub fn hub(&self) -> Option<Self> {
+        let (_, hub) = self.ports.split_last()?;
+        Self::new(self.bus, hub)
+    }
 }
 
 impl FromStr for PortPath {

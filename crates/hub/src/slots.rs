@@ -37,6 +37,25 @@ pub struct Slot {
     pub place: Place,
 }
 
+impl Slot {
+    /// The hub it belongs to: for a USB port the path of the hub that has it (`usb1` for a port of the machine itself, on bus 1), for a reader
+    /// the letters that its name begins with (`A` of `A01`; the whole name if it begins with none).
+    #[must_use]
+    pub fn hub(&self) -> String {
+        match &self.place {
+            Place::Usb(path) => {
+                path.hub().map_or_else(|| format!("usb{}", path.bus()), |hub| hub.to_string())
+            }
+            Place::Reader(_) => {
+                let name = self.name.as_str();
+                let letters = name.trim_start_matches(|c: char| c.is_ascii_uppercase());
+                let prefix = &name[..name.len() - letters.len()];
+                if prefix.is_empty() { name } else { prefix }.to_owned()
+            }
+        }
+    }
+}
+
 /// Why a list of slots was refused. `index` is the place of the `[[slot]]` in the file, from 0.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -204,6 +223,20 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn n5_ports_of_one_hub_and_readers_of_one_letter_belong_together() {
+        for (name, reader, usb, hub) in [
+            ("A01", Some("Reader 0"), None, "A"),
+            ("AB-1", Some("Reader 1"), None, "AB"),
+            ("7", Some("Reader 2"), None, "7"),
+            ("A02", None, Some("1-1.4.2"), "1-1.4"),
+            ("A03", None, Some("1-1"), "usb1"),
+        ] {
+            let slots = Slots::from_config(&[entry(name, reader, usb)]).unwrap();
+            assert_eq!(slots.iter().next().unwrap().hub(), hub, "{name}");
+        }
+    }
 
     fn entry(name: &str, reader: Option<&str>, usb: Option<&str>) -> SlotConfig {
         SlotConfig {

@@ -125,6 +125,12 @@ enum StockCommand {
         /// The file.
         file: PathBuf,
     },
+    /// Show of each lot what became of its keys, used keys of no lot, and the shifts that stations counted.
+    Balance {
+        /// One lot alone.
+        #[arg(long)]
+        lot: Option<String>,
+    },
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -165,6 +171,9 @@ async fn main() -> anyhow::Result<()> {
             release_job(&config, &job, key, reason).await
         }
         Command::Stock { command: StockCommand::Add { lot, file } } => add_stock(&config, &lot, &file).await,
+        Command::Stock { command: StockCommand::Balance { lot } } => {
+            show_balance(&config, lot.as_deref()).await
+        }
         Command::Parked => list_parked(&config).await,
         Command::Ca { command: CaCommand::Export { dir } } => init::export_ca(&config, &dir).await,
         Command::FactoryKey { label } => {
@@ -239,6 +248,20 @@ async fn add_stock(config: &Config, lot: &str, file: &Path) -> anyhow::Result<()
     let db = db::open(&config.database_file()).await?;
     let registered = stock::register(&db, lot, &csv, Clock::system().now_ms()).await?;
     print(&format!("lot {lot}: {} keys registered, {} were there already", registered.new, registered.again));
+    Ok(())
+}
+
+async fn show_balance(config: &Config, lot: Option<&str>) -> anyhow::Result<()> {
+    let db = db::open(&config.database_file()).await?;
+    let balance = stock::balance(&db, lot).await?;
+    if let (Some(lot), true) = (lot, balance.lots.is_empty()) {
+        anyhow::bail!("no lot {lot:?} is registered: `portal stock balance` lists all");
+    }
+    print(&balance.to_string());
+    anyhow::ensure!(
+        balance.comes_to_zero(),
+        "the books of a lot do not come to zero: was the database changed by hand?"
+    );
     Ok(())
 }
 

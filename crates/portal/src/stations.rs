@@ -4,6 +4,7 @@
 
 mod authority;
 mod board;
+mod breakers;
 mod certificates;
 mod desk;
 mod in_flight;
@@ -26,6 +27,7 @@ pub use authority::{Authority, CaKeyName};
 pub(crate) use authority::{
     certificate as ca_certificate, open as open_ca_key, store as store_ca_key, wrap as wrap_ca_key,
 };
+pub use breakers::{OpenBreaker, open_breakers};
 pub(crate) use certificates::revoked;
 pub use desk::Desk;
 pub(crate) use desk::{open_vault, secret_file, vault_settings};

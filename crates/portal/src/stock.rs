@@ -1,11 +1,15 @@
 //! The stock gate: keys are registered when they are delivered, and where the config says so no other key is made.
 
+mod balance;
+
 use std::collections::BTreeSet;
 
 use model::KeyId;
 use sqlx::{Sqlite, SqliteConnection};
 
 use crate::db::{Db, DbError, begin_write};
+
+pub use balance::{Balance, CountedShift, LotBalance, Stray, balance};
 
 /// Most rows of one file; a delivery with more is registered in parts.
 pub const ROWS_MAX: usize = 5_000;
@@ -121,7 +125,11 @@ fn key(row: &str) -> Result<KeyId, String> {
     KeyId::new(maker, model, serial).map_err(|error| error.to_string())
 }
 
-async fn lot_of(connection: &mut SqliteConnection, key: &KeyId) -> Result<Option<String>, DbError> {
+/// The lot that a key was registered in.
+pub(crate) async fn lot_of(
+    connection: &mut SqliteConnection,
+    key: &KeyId,
+) -> Result<Option<String>, DbError> {
     let lot = sqlx::query_scalar::<Sqlite, String>("select lot from blanks where key_id = $1");
     Ok(lot.bind(key.to_string()).fetch_optional(connection).await?)
 }

@@ -81,6 +81,7 @@ fn page_routes() -> Router<AppState> {
         .route("/orders/{number}/approve", post(pages::approve))
         .route("/orders/{number}/reject", post(pages::reject))
         .route("/jobs/{job}/release", post(pages::release))
+        .route("/stock", get(pages::stock))
         .route("/stations", get(pages::stations))
         .route("/stations/live", get(live::stream))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))

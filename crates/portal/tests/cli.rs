@@ -202,3 +202,19 @@ fn p5_a_delivery_is_registered_whole_once_and_wrong_rows_are_told_with_their_lin
     let (code, _, err) = add("L3", &format!("maker,model,serial\n{many}"));
     assert!(code == 1 && err.contains("more than 5000"), "{err}");
 }
+
+#[test]
+fn n12_the_balance_is_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let file = folder.path().join("lot.csv");
+    std::fs::write(&file, "maker,model,serial\nukey,virtual,V1\nukey,virtual,V2\n").unwrap();
+    let (code, _, err) = portal(&config, &["stock", "add", "--lot", "L1", file.to_str().unwrap()], "");
+    assert_eq!(code, 0, "{err}");
+    let (code, out, err) = portal(&config, &["stock", "balance"], "");
+    assert!(code == 0 && out.contains("lot L1: registered 2 = blank 2"), "{out}{err}");
+    assert_eq!(portal(&config, &["stock", "balance", "--lot", "L1"], "").0, 0);
+    let (code, _, err) = portal(&config, &["stock", "balance", "--lot", "L2"], "");
+    assert!(code == 1 && err.contains("L2"), "{err}");
+}

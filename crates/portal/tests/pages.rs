@@ -217,3 +217,36 @@ fn parked_messages_are_counted_and_the_newest_shown() {
     assert!(page.contains("<b>7</b>") && page.contains("portal parked"), "{page}");
     assert!(page.contains("reason &#60;7&#62;") && !page.contains("reason &#60;2&#62;"), "{page}");
 }
+
+#[test]
+fn n5_what_a_station_stopped_stands_on_the_stations_page() {
+    let (bench, cookie) = Bench::logged_in();
+    let stopped = "insert into breakers (station, scope, name, open, detail, changed_ms) \
+         values ('bench-1', 'hub', 'A', 1, '连续 3 次失败 <A01 V1>', 0), ('bench-1', 'slot', 'B07', 0, 'reset', 0)";
+    bench.runtime.block_on(sqlx::query(stopped).execute(&bench.state.db)).unwrap();
+    let (_, page) = bench.get(&cookie, "/stations");
+    assert!(page.contains("集线器 A 已停用") && page.contains("&#60;A01 V1&#62;"), "{page}");
+    assert!(!page.contains("B07"), "{page}");
+}
+
+#[test]
+fn n12_the_stock_page_shows_differences_in_red() {
+    let (bench, cookie) = Bench::logged_in();
+    let (_, page) = bench.get(&cookie, "/stock");
+    assert!(page.contains("还没有登记的批次") && page.contains("批次账目相符"), "{page}");
+    let csv = "maker,model,serial\nukey,virtual,V1\nukey,virtual,V2\n";
+    bench.runtime.block_on(portal::stock::register(&bench.state.db, "批次<一>", csv, 0)).unwrap();
+    let body = json!({
+        "opened": "2026-11-22T00:00:00.000Z", "closed": "2026-11-22T08:00:00.000Z", "brought": 10, "carried_in": 0,
+        "made": 6, "set_aside": 1, "carried_out": 0, "left": 1, "reason": "找不到", "keys": ["ukey/virtual/V0000007"],
+    });
+    let shift = "insert into shifts (station, report, closed_ms, difference, body) values ('bench-1', 'shift:1', 0, 2, $1)";
+    let shift = sqlx::query(shift).bind(body.to_string());
+    bench.runtime.block_on(shift.execute(&bench.state.db)).unwrap();
+    let (_, page) = bench.get(&cookie, "/stock");
+    for text in ["批次&#60;一&#62;", "bench-1", "class=\"wrong\"", "少 2", "找不到", "V0000007"] {
+        assert!(page.contains(text), "{text} is on {page}");
+    }
+    assert!(bench.get(&cookie, "/stock?lang=en").1.contains("missing 2"));
+    assert_eq!(bench.get("", "/stock").0, 303, "only for operators");
+}

@@ -8,6 +8,9 @@ mod topic;
 
 pub use codec::{DecodeError, MESSAGE_BYTES_MAX, VERSION, decode, encode};
 pub use message::*;
-pub use report::{Ack, Event, JobEnded, KeyRefused, LabelPrinted, RefusalReason, Report};
+pub use report::{
+    Ack, BreakerChanged, BreakerScope, Event, JobEnded, KeyRefused, LabelPrinted, RefusalReason, Report,
+    ShiftClosed,
+};
 pub use status::{SlotPhase, SlotStatus, Status};
 pub use topic::{Direction, Topic, TopicError};

@@ -156,6 +156,9 @@ pub struct SecretsReply {
     pub key: KeyId,
     /// The sealed secrets.
     pub sealed: Bytes,
+    /// The lot of blanks that the key was delivered in, if it is registered: failures are counted by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lot: Option<String>,
 }
 
 /// What is inside `sealed`. Lives in memory for the job only.

@@ -24,6 +24,10 @@ pub enum Event {
     KeyRefused(KeyRefused),
     /// The label of an order was printed.
     LabelPrinted(LabelPrinted),
+    /// Too many keys failed in a row and a slot, a hub or a lot was stopped; or staff reset it.
+    BreakerChanged(BreakerChanged),
+    /// Staff counted at the end of a shift.
+    ShiftClosed(ShiftClosed),
 }
 
 /// The end of a job on one key.
@@ -80,6 +84,8 @@ pub enum RefusalReason {
     FactoryKeyWrong,
     /// It is in no registered lot of blanks.
     NotRegistered,
+    /// The lot of blanks that it belongs to is stopped at this station.
+    LotStopped,
     /// Two keys with this serial are plugged at once.
     DuplicateSerial,
     /// It could not be read.
@@ -93,6 +99,67 @@ pub struct LabelPrinted {
     pub order: OrderNumber,
     /// The waybill on it.
     pub waybill: String,
+}
+
+/// A breaker opened or was reset. The portal keeps the last one of each scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerChanged {
+    /// What is stopped, or was.
+    pub scope: BreakerScope,
+    /// Its name: the slot's, the hub's, or the lot's.
+    pub name: String,
+    /// True when it stopped, false when it was reset.
+    pub open: bool,
+    /// Why it stopped or, when reset, the reason that staff gave. For people.
+    pub detail: String,
+}
+
+/// What a breaker stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerScope {
+    /// One slot.
+    Slot,
+    /// All slots of a hub.
+    Hub,
+    /// All blanks of a lot, in whatever slot.
+    Lot,
+}
+
+/// The count at the end of a shift.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShiftClosed {
+    /// When it was opened, RFC 3339.
+    pub opened: String,
+    /// When it was closed, RFC 3339.
+    pub closed: String,
+    /// Blanks brought to the bench.
+    pub brought: u32,
+    /// Keys that were in work when it was opened.
+    pub carried_in: u32,
+    /// Keys made.
+    pub made: u32,
+    /// Keys set aside: spoiled, locked, with a wrong factory key, unreadable or lost.
+    pub set_aside: u32,
+    /// Keys in work when it was closed.
+    pub carried_out: u32,
+    /// Blanks that staff counted as left.
+    pub left: u32,
+    /// Why it does not balance; empty if it does.
+    pub reason: String,
+    /// Keys set aside or in work, as many as the report holds.
+    pub keys: Vec<KeyId>,
+}
+
+impl ShiftClosed {
+    /// Blanks that are missing (above zero) or too many (below): brought + carried in − (made + set aside + carried out + left).
+    /// 0 in a shift that balances.
+    #[must_use]
+    pub fn difference(&self) -> i64 {
+        let came = i64::from(self.brought) + i64::from(self.carried_in);
+        let went = [self.made, self.set_aside, self.carried_out, self.left];
+        came - went.into_iter().map(i64::from).sum::<i64>()
+    }
 }
 
 /// The portal has the report on its disk.

@@ -59,6 +59,8 @@ pub enum SlotPhase {
     Interrupted,
     /// The reader is gone.
     Offline,
+    /// Too many keys failed here, in its hub or of its lot: nothing begins until staff reset it with a reason.
+    Stopped,
 }
 
 impl SlotPhase {
@@ -74,6 +76,7 @@ impl SlotPhase {
             Self::Refused => "拒绝",
             Self::Interrupted => "中断",
             Self::Offline => "离线",
+            Self::Stopped => "已停用",
         }
     }
 }

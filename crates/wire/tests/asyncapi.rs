@@ -161,7 +161,7 @@ fn check<T: Serialize>(document: &Value, message: &str, sample: &T, reader: Read
 
 /// The golden file's name is the message's, with the event, code or younger field behind it for those that have several.
 fn message_of(golden: &str) -> &str {
-    let several = ["up-report", "up-secrets", "down-refused"];
+    let several = ["up-report", "up-secrets", "down-refused", "down-secrets"];
     several.into_iter().find(|message| golden.starts_with(message)).unwrap_or(golden)
 }
 

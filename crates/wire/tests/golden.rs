@@ -60,9 +60,16 @@ fn a_request_for_secrets_without_an_attempt_is_still_read() {
 }
 
 #[test]
+fn secrets_without_a_lot_are_still_read() {
+    holds("down-secrets", &Down::Secrets(samples::older_reply()));
+}
+
+#[test]
 fn no_golden_file_is_left_unread() {
     let mut known: BTreeSet<String> =
-        ["README.md", "sealed-key-secrets.json", "status.json", "up-secrets.json"].map(str::to_owned).into();
+        ["README.md", "sealed-key-secrets.json", "status.json", "up-secrets.json", "down-secrets.json"]
+            .map(str::to_owned)
+            .into();
     known.extend(samples::up().iter().map(|(name, _)| format!("{name}.json")));
     known.extend(samples::down().iter().map(|(name, _)| format!("{name}.json")));
     let folder = fs::read_dir(golden_file("status").parent().unwrap()).unwrap();

@@ -88,6 +88,7 @@ impl From<IssuerError> for Stop {
     fn from(error: IssuerError) -> Self {
         match error {
             IssuerError::Closing => Self::Interrupted(Interruption::Halted),
+            IssuerError::LotStopped(why) => Self::refuse(RefusalReason::LotStopped, why),
             IssuerError::Refused(refused) if refused.code == RefusedCode::KeyUsed => Self::refuse(
                 RefusalReason::AlreadyIssued,
                 format!("此钥匙已用于其他任务：{}", refused.detail),

@@ -29,6 +29,9 @@ pub enum IssuerError {
     /// It did not answer within the bound set in the configuration.
     #[error("the portal did not answer: {0}")]
     Unreachable(String),
+    /// The key's lot of blanks is stopped at this station.
+    #[error("the key's lot is stopped: {0}")]
+    LotStopped(String),
     /// The station shuts down: the job is left where it is, to be resumed.
     #[error("the station is shutting down")]
     Closing,

@@ -77,15 +77,16 @@ impl<S: Socket> SlotWorker<S> {
                 sealing_key: self.bench.sealing_key.clone(),
                 attempt: stream.clone(),
                 later_max: LATER_MAX,
+                breakers: self.bench.breakers.clone(),
+                may_refuse: !work.touched(),
             },
             observer: &mut SlotObserver { bench: &self.bench, slot: &self.name },
             clock: &DriverClock(self.bench.time.as_ref()),
-            device_tries: self.bench.device_tries(&begun.key),
+            device_tries: self.bench.tries.left(&begun.key),
         };
         match driver.run(link, work) {
             Ok(ended) => {
                 self.attempts = 0;
-                self.bench.remember_device_tries(&begun.key, ended.device_tries);
                 self.bench.finish(&stream, &begun, &ended);
                 if ended.refusal.is_none() {
                     self.show_end(&begun, &ended);

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use model::SlotName;
 use ukey_sim::{Effect, Faults, Options, Summary, VirtualKey};
+use ukey_station::bench::Bench;
 use wire::{SlotPhase, SlotStatus};
 
 use super::{budget::Fault, net::Chance, process::Station};
@@ -56,7 +57,9 @@ impl Staff {
     /// A key's file cannot be read.
     pub fn look(&mut self, at: usize, station: &Station, chance: &Chance) -> Result<()> {
         let Some(running) = &station.running else { return Ok(()) };
-        let screen = running.ear.bench.board.now();
+        let bench = &running.ear.bench;
+        reset_what_stopped(station, bench);
+        let screen = bench.board.now();
         for shown in &screen.slots {
             let place = (at, shown.slot.clone());
             let Some(port) = station.ports.get(&shown.slot) else { continue };
@@ -189,6 +192,17 @@ impl Staff {
             port.reader.pull();
         }
         self.plugged.remove(place);
+    }
+}
+
+/// Too many bad keys in a row are the dice's doing here: staff look, and set it going again.
+fn reset_what_stopped(station: &Station, bench: &Bench) {
+    // The screen is another program: its part of the station's process does not end the whole.
+    let at = station.time.world.wall(0).to_string();
+    for stopped in bench.breakers.open() {
+        if let Err(error) = bench.breakers.reset(&stopped.scope.to_string(), "看过了", &at) {
+            bench.stop_for(&error);
+        }
     }
 }
 

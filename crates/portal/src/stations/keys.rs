@@ -62,7 +62,8 @@ pub(super) async fn secrets(
     let (vault, key, label) = (desk.vault.clone(), request.key.clone(), request.factory_device_key.clone());
     let sealed = blocking(move || seal(&vault, &sealing_key, &key, &label, &user_pin)).await?;
     bind(desk, station, request).await?;
-    Ok(SecretsReply { job: request.job.clone(), key: request.key.clone(), sealed: Bytes(sealed) })
+    let lot = stock::lot_of(&mut *desk.state.db.acquire().await?, &request.key).await?;
+    Ok(SecretsReply { job: request.job.clone(), key: request.key.clone(), sealed: Bytes(sealed), lot })
 }
 
 /// A first look without the write lock; [`bind`] looks again.

@@ -1,5 +1,6 @@
 //! Reports: what happened at a station, applied once and kept for ever.
 
+mod bench_events;
 mod job_ended;
 
 use model::{OrderState, StationId};
@@ -27,7 +28,10 @@ pub(super) async fn report(desk: &Desk, station: &StationId, report: &Report) ->
     let body = serde_json::to_string(report).map_err(|error| Refusal::invalid(error.to_string()))?;
     let mut tx = begin_write(&desk.state.db).await?;
     if let Some(known) = find(&mut tx, station, &report.id).await? {
-        return known.answer(report, &body);
+        // What was refused is looked at again: the operator may have put right what was in its way.
+        if known.body != body || known.refusal.is_none() {
+            return known.answer(report, &body);
+        }
     }
     match apply(desk, &mut tx, station, report).await {
         Ok(()) => {
@@ -57,10 +61,7 @@ impl Known {
         if self.body != body {
             return Err(Refusal::invalid(format!("report id {:?} was used for another report", report.id)));
         }
-        match self.refusal {
-            None => Ok(Ack { report: report.id.clone() }),
-            Some(refusal) => Err(Refusal::invalid(refusal)),
-        }
+        Ok(Ack { report: report.id.clone() })
     }
 }
 
@@ -104,11 +105,14 @@ async fn keep(
         Event::JobEnded(ended) => ("job_ended", Some(ended.job.to_string())),
         Event::KeyRefused(_) => ("key_refused", None),
         Event::LabelPrinted(_) => ("label_printed", None),
+        Event::BreakerChanged(_) => ("breaker_changed", None),
+        Event::ShiftClosed(_) => ("shift_closed", None),
     };
-    // "do nothing" only for a race of two copies: the first one's answer stands.
+    // A refusal gives way to what the second look says; an answer that was given stands.
     sqlx::query::<Sqlite>(
         "insert into reports (id, station, kind, job, body, received_ms, refusal) values ($1, $2, $3, $4, $5, $6, $7) \
-         on conflict (station, id) do nothing",
+         on conflict (station, id) do update set refusal = excluded.refusal, received_ms = excluded.received_ms \
+         where reports.refusal is not null",
     )
     .bind(&report.id)
     .bind(station.as_str())
@@ -133,6 +137,8 @@ async fn apply(
         // Nothing follows from it; it is kept for the page and the spoilage ledger.
         Event::KeyRefused(_) => Ok(()),
         Event::LabelPrinted(printed) => label_printed(desk, tx, station, printed).await,
+        Event::BreakerChanged(changed) => bench_events::breaker_changed(tx, station, report, changed).await,
+        Event::ShiftClosed(closed) => bench_events::shift_closed(tx, station, report, closed).await,
     }
 }
 

@@ -124,6 +124,7 @@ fn phase_en(phase: SlotPhase) -> &'static str {
         SlotPhase::Refused => "Refused",
         SlotPhase::Interrupted => "Pulled",
         SlotPhase::Offline => "Offline",
+        SlotPhase::Stopped => "Stopped",
     }
 }
 

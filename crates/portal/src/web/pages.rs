@@ -4,6 +4,7 @@ mod login;
 mod order;
 mod orders;
 mod stations;
+mod stock;
 
 use askama::Template;
 use axum::{
@@ -15,6 +16,7 @@ pub(super) use login::{log_in, log_out, login_form};
 pub(super) use order::{approve, order, reject, release};
 pub(super) use orders::orders;
 pub(super) use stations::{Board, stations};
+pub(super) use stock::stock;
 
 use super::{
     answer::{ApiError, log_trouble, operator_status, order_status},

@@ -52,6 +52,8 @@ pub fn up() -> Vec<(&'static str, Up)> {
                 Event::LabelPrinted(LabelPrinted { order: ORDER.parse().unwrap(), waybill: text(WAYBILL) }),
             ),
         ),
+        ("up-report-breaker-changed", report("breaker-changed", Event::BreakerChanged(breaker_changed()))),
+        ("up-report-shift-closed", report("shift-closed", Event::ShiftClosed(shift_closed()))),
     ]
 }
 
@@ -90,6 +92,30 @@ fn key_refused() -> KeyRefused {
     }
 }
 
+fn breaker_changed() -> BreakerChanged {
+    BreakerChanged {
+        scope: BreakerScope::Lot,
+        name: text("示例批次-01"),
+        open: true,
+        detail: text("已停用：连续 3 次失败"),
+    }
+}
+
+fn shift_closed() -> ShiftClosed {
+    ShiftClosed {
+        opened: text("2026-11-22T00:00:00.000Z"),
+        closed: text("2026-11-22T08:00:00.000Z"),
+        brought: 100,
+        carried_in: 1,
+        made: 90,
+        set_aside: 2,
+        carried_out: 1,
+        left: 7,
+        reason: text("少一把，正在查找"),
+        keys: vec![key()],
+    }
+}
+
 /// Answers, by golden file.
 pub fn down() -> Vec<(&'static str, Down)> {
     let order = JobOrder {
@@ -112,10 +138,7 @@ pub fn down() -> Vec<(&'static str, Down)> {
     vec![
         ("down-lease", Down::Lease(Lease { jobs: vec![order], seconds: 600 })),
         ("down-renewed", Down::Renewed(Renewed { kept: vec![job(1)], lost: vec![job(2)], seconds: 600 })),
-        (
-            "down-secrets",
-            Down::Secrets(SecretsReply { job: job(1), key: key(), sealed: Bytes(vec![0x30, 0x00]) }),
-        ),
+        ("down-secrets-lot", Down::Secrets(SecretsReply { lot: Some(text("示例批次-01")), ..older_reply() })),
         ("down-certificates", Down::Certificates(certificates)),
         ("down-parcel", Down::Parcel(parcel())),
         ("down-ack", Down::Ack(Ack { report: text("job-ended") })),
@@ -124,6 +147,11 @@ pub fn down() -> Vec<(&'static str, Down)> {
         ("down-refused-not-active", refused(RefusedCode::NotActive, "工作站已停用")),
         ("down-refused-not-registered", refused(RefusedCode::NotRegistered, "钥匙未入库")),
     ]
+}
+
+/// Secrets of a program that did not name the lot.
+pub fn older_reply() -> SecretsReply {
+    SecretsReply { job: job(1), key: key(), sealed: Bytes(vec![0x30, 0x00]), lot: None }
 }
 
 fn parcel() -> Parcel {

@@ -10,7 +10,7 @@ use crate::{
     app::AppState,
     clock::china_text,
     db::DbError,
-    stations::{self, Parked},
+    stations::{self, OpenBreaker, Parked},
     web::{lang::Lang, session::Operator},
 };
 
@@ -51,6 +51,7 @@ impl Board {
             SlotPhase::Refused => "refused",
             SlotPhase::Interrupted => "interrupted",
             SlotPhase::Offline => "offline",
+            SlotPhase::Stopped => "stopped",
         }
     }
 
@@ -65,6 +66,7 @@ impl Board {
             SlotPhase::Refused => "⊘",
             SlotPhase::Interrupted => "!",
             SlotPhase::Offline => "–",
+            SlotPhase::Stopped => "■",
         }
     }
 
@@ -89,6 +91,7 @@ impl Board {
 struct StationsPage {
     frame: Frame,
     board: Board,
+    breakers: Vec<OpenBreaker>,
     parked_count: i64,
     parked: Vec<Parked>,
 }
@@ -96,6 +99,20 @@ struct StationsPage {
 impl StationsPage {
     fn time(&self, parked: &Parked) -> String {
         china_text(parked.last_ms)
+    }
+
+    fn since(&self, breaker: &OpenBreaker) -> String {
+        china_text(breaker.changed_ms)
+    }
+
+    fn scope(&self, breaker: &OpenBreaker) -> String {
+        let lang = self.frame.lang;
+        let word = match breaker.scope.as_str() {
+            "slot" => lang.t("插槽", "slot"),
+            "hub" => lang.t("集线器", "hub"),
+            _ => lang.t("批次", "lot"),
+        };
+        format!("{word} {}", breaker.name)
     }
 }
 
@@ -111,12 +128,16 @@ pub(in crate::web) async fn stations(
         Ok::<_, DbError>((
             stations::parked_count(&state.db).await?,
             stations::newest_parked(&state.db, PARKED_SHOWN).await?,
+            stations::open_breakers(&state.db).await?,
         ))
     };
-    let (parked_count, parked) = match parked.await {
+    let (parked_count, parked, breakers) = match parked.await {
         Ok(parked) => parked,
         Err(error) => return order_trouble(lang, error.into()),
     };
     let frame = Frame::new(lang, &operator.name, "stations");
-    page(StatusCode::OK, &StationsPage { frame, board: Board::new(&state, lang), parked_count, parked })
+    page(
+        StatusCode::OK,
+        &StationsPage { frame, board: Board::new(&state, lang), breakers, parked_count, parked },
+    )
 }
