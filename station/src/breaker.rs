@@ -227,7 +227,7 @@ impl Panel {
 
     /// What must be stopped now, and the bad keys that say so: the rule of the module's head.
     #[must_use]
-    pub fn due(&self) -> Option<(Scope, Vec<(SlotName, Option<KeyId>)>)> {
+    pub fn due(&self) -> Option<(Scope, Vec<BadKey>)> {
         // `BTreeSet` sorts slots before hubs before lots: narrowest first.
         let scopes: BTreeSet<Scope> = self.marks.iter().flat_map(|mark| scopes(&mark.spot)).collect();
         scopes.into_iter().find_map(|scope| {
@@ -238,6 +238,9 @@ impl Panel {
         })
     }
 }
+
+/// Where a bad key was, and which, if it could be told.
+pub type BadKey = (SlotName, Option<KeyId>);
 
 /// The slot, the hub and the lot of a spot.
 fn scopes(spot: &Spot) -> Vec<Scope> {
