@@ -183,6 +183,7 @@ impl Bench {
                 key_touched: ended.key_touched,
                 detail: cut(&ended.detail),
             }),
+            anchor: None,
         };
         // Before the report can be seen and acknowledged by anybody.
         self.pool.reported(job);
@@ -232,6 +233,7 @@ impl Bench {
                 reason,
                 detail: detail.to_owned(),
             }),
+            anchor: None,
         };
         if let Err(error) = self.write_refusal(slot, key.as_ref(), reason, &report) {
             self.stop_for(&error);

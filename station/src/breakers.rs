@@ -266,7 +266,7 @@ fn changed(id: String, at: &str, scope: &Scope, open: bool, detail: &str) -> Rep
         open,
         detail: detail.to_owned(),
     });
-    Report { id, at: at.to_owned(), event }
+    Report { id, at: at.to_owned(), event, anchor: None }
 }
 
 #[cfg(test)]

@@ -8,7 +8,11 @@ use crate::{bench::Bench, outbox::Outbox};
 pub fn take(bench: &Bench, outbox: &Outbox, payload: &[u8]) {
     match wire::decode::<Down>(payload) {
         Ok((_, Down::Ack(ack))) => {
-            if let Err(error) = outbox.acknowledged(bench, &ack.report) {
+            let kept = outbox.acknowledged(bench, &ack.report).and_then(|()| match &ack.portal_head {
+                Some(head) => outbox.portal_heads.keep(&bench.journal, head, &*bench.time),
+                None => Ok(()),
+            });
+            if let Err(error) = kept {
                 bench.stop_for(&error);
             }
         }

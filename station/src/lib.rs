@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod anchor;
 pub mod ask;
 pub mod bench;
 pub mod board;

@@ -11,6 +11,7 @@ use model::JobId;
 use wire::{Event, Report, Up};
 
 use crate::{
+    anchor::{self, PortalHeads},
     bench::{Bench, ended_report},
     pool::Pool,
 };
@@ -22,6 +23,8 @@ const WINDOW: usize = 64;
 #[derive(Default)]
 pub struct Outbox {
     sent: Mutex<BTreeMap<String, Duration>>,
+    /// Heads of the portal's audit, which come with its acknowledgements.
+    pub portal_heads: PortalHeads,
 }
 
 impl Outbox {
@@ -45,6 +48,8 @@ impl Outbox {
     fn send_due(&self, bench: &Bench) -> anyhow::Result<()> {
         let waiting = bench.journal.outbox()?;
         bench.board.outbox(waiting.len());
+        // One for all that go now; made only if one goes.
+        let mut anchor = None;
         for (id, bytes) in waiting.into_iter().filter(|(id, _)| !bench.parking.holds(id)).take(WINDOW) {
             let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
             let now = bench.time.elapsed();
@@ -54,7 +59,12 @@ impl Outbox {
             sent.insert(id.clone(), now);
             drop(sent);
             match serde_json::from_slice::<Report>(&bytes) {
-                Ok(report) => bench.link.send(&id, &Up::Report(report)),
+                Ok(report) => {
+                    if anchor.is_none() {
+                        anchor = anchor::signed(&bench.journal, &bench.sealing_key)?;
+                    }
+                    bench.link.send(&id, &Up::Report(Report { anchor: anchor.clone(), ..report }));
+                }
                 Err(error) => {
                     bench.parking.park(&id, &format!("it cannot be read: {error}"), &bench.time.now())?
                 }

@@ -195,8 +195,12 @@ fn label_order<L: Labels>(
         return Ok(false);
     }
     let printed = LabelPrinted { order: order.clone(), waybill: parcel.waybill.clone() };
-    let report =
-        Report { id: format!("label:{order}"), at: bench.time.now(), event: Event::LabelPrinted(printed) };
+    let report = Report {
+        id: format!("label:{order}"),
+        at: bench.time.now(),
+        event: Event::LabelPrinted(printed),
+        anchor: None,
+    };
     let record = serde_json::to_vec(&OrderRecord::Labelled { waybill: parcel.waybill.clone() })?;
     bench.journal.append_with_report(&stream(order), &record, &report.id, &serde_json::to_vec(&report)?)?;
     bench.journal.finish(&stream(order))?;

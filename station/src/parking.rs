@@ -287,7 +287,7 @@ mod tests {
             key_touched: true,
             detail: String::new(),
         });
-        let report = Report { id: REPORT.into(), at: AT.into(), event };
+        let report = Report { id: REPORT.into(), at: AT.into(), event, anchor: None };
         journal.append_with_report(STREAM, b"{}", REPORT, &serde_json::to_vec(&report).unwrap()).unwrap();
         held()
     }

@@ -229,7 +229,7 @@ impl Shifts {
             })?;
         }
         let event = Event::ShiftClosed(closed.clone());
-        let report = Report { id: series.next_name(at)?, at: at.to_owned(), event };
+        let report = Report { id: series.next_name(at)?, at: at.to_owned(), event, anchor: None };
         series.append(&Record::Closed { closed: closed.clone() }, at, Some(&report))?;
         series.finish()?;
         tracing::info!(difference, made = closed.made, set_aside = closed.set_aside, "shift closed");

@@ -16,10 +16,12 @@ use sqlx::{Row as _, Sqlite};
 
 use crate::{
     app::AppState,
+    audit::{self, What},
     clock::Clock,
     config::Config,
     db::{self, Db, DbError, Transaction, begin_write, damaged},
     init::{StationRequest, TransportCa, random_text, write_revoked},
+    orders::Actor,
     stations::{self, Desk},
 };
 
@@ -75,6 +77,7 @@ async fn new_code(db: &Db, name: &StationId, now: i64) -> anyhow::Result<String>
     .bind(now + CODE_HOURS * 3_600_000)
     .execute(&mut *tx)
     .await?;
+    audit::record(&mut tx, now, &Actor::CommandLine, What::StationInvited, name, "").await?;
     tx.commit().await?;
     Ok(code)
 }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use model::{JobId, Secret, StationId};
 use portal::{
-    AppState,
+    AppState, audit,
     clock::{Clock, china_text},
     config::Config,
     db, enrol, init, operators,
@@ -63,6 +63,11 @@ enum Command {
     },
     /// List the messages of stations that could not be read or applied, the newest first.
     Parked,
+    /// What was done here.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// The CA's public side.
     Ca {
         #[command(subcommand)]
@@ -142,6 +147,16 @@ enum Fate {
 }
 
 #[derive(Subcommand)]
+enum AuditCommand {
+    /// Write portal.jsonl (all that was done, chained) and anchors-STATION.jsonl (heads of journals), for ukey-audit.
+    Export {
+        /// Where to.
+        #[arg(long)]
+        dir: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
 enum CaCommand {
     /// Write root.pem, issuing.pem and crl.pem.
     Export {
@@ -175,6 +190,7 @@ async fn main() -> anyhow::Result<()> {
             show_balance(&config, lot.as_deref()).await
         }
         Command::Parked => list_parked(&config).await,
+        Command::Audit { command: AuditCommand::Export { dir } } => export_audit(&config, &dir).await,
         Command::Ca { command: CaCommand::Export { dir } } => init::export_ca(&config, &dir).await,
         Command::FactoryKey { label } => {
             init::set_factory_key(&config, &label, factory_key(&standard_input()?)?).await
@@ -284,6 +300,16 @@ async fn list_parked(config: &Config) -> anyhow::Result<()> {
         ));
     }
     print(&format!("{} messages are parked", stations::parked_count(&db).await?));
+    Ok(())
+}
+
+async fn export_audit(config: &Config, dir: &Path) -> anyhow::Result<()> {
+    let db = db::open(&config.database_file()).await?;
+    let exported = audit::export(&db, dir).await?;
+    print(&format!("{}: {} rows", dir.join("portal.jsonl").display(), exported.rows));
+    for (station, anchors) in &exported.anchors {
+        print(&format!("{}: {anchors} anchors", dir.join(format!("anchors-{station}.jsonl")).display()));
+    }
     Ok(())
 }
 

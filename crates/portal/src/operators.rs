@@ -13,7 +13,9 @@ pub use throttle::{Brake, Throttle};
 
 use crate::{
     app::AppState,
+    audit::{self, What},
     db::{Db, DbError, begin_write, damaged},
+    orders::Actor,
 };
 
 /// Shortest password taken, in characters (NIST SP 800-63B).
@@ -69,15 +71,21 @@ pub async fn add(db: &Db, name: &str, password: Secret, now_ms: i64) -> Result<(
         return Err(OperatorError::Password);
     }
     let hash = hash(password).await?;
+    let mut tx = begin_write(db).await?;
     let added = sqlx::query::<Sqlite>(
         "insert into operators (name, password_hash, created_ms) values ($1, $2, $3) on conflict (name) do nothing",
     )
     .bind(name)
     .bind(hash)
     .bind(now_ms)
-    .execute(db)
+    .execute(&mut *tx)
     .await?;
-    if added.rows_affected() == 1 { Ok(()) } else { Err(OperatorError::Exists(name.to_owned())) }
+    if added.rows_affected() != 1 {
+        return Err(OperatorError::Exists(name.to_owned()));
+    }
+    audit::record(&mut tx, now_ms, &Actor::CommandLine, What::OperatorAdded, &name, "").await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Whether there is any operator yet.
@@ -127,6 +135,7 @@ pub async fn log_in(
     let fits = password.len() <= PASSWORD_BYTES_MAX && verify(password, stored).await?;
     if !(known && fits) {
         state.throttle.failed(name, address, now_ms);
+        note_failure(state, known.then_some(name), now_ms).await?;
         return Err(OperatorError::Credentials);
     }
     state.throttle.succeeded(name);
@@ -152,8 +161,27 @@ async fn open_session(state: &AppState, name: &str, now_ms: i64) -> Result<Token
     .bind(expires)
     .execute(&mut *tx)
     .await?;
+    let who = Actor::Operator(name.to_owned());
+    audit::record(&mut tx, now_ms, &who, What::LoggedIn, &name, &braked(state)).await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(token)
+}
+
+/// A name that nobody has is not written down: it may be a password typed into the wrong field.
+async fn note_failure(state: &AppState, name: Option<&str>, now_ms: i64) -> Result<(), OperatorError> {
+    let mut tx = begin_write(&state.db).await?;
+    let name = name.unwrap_or("unknown");
+    audit::record(&mut tx, now_ms, &"unknown", What::LogInFailed, &name, &braked(state)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Tries that the brake refused since the last row about log-ins: they are summed here, so that a flood of them is a number.
+fn braked(state: &AppState) -> String {
+    match state.throttle.take_braked() {
+        0 => String::new(),
+        count => format!("braked={count}"),
+    }
 }
 
 /// The operator whose running session this token opens.
@@ -174,10 +202,14 @@ pub async fn session(state: &AppState, token: &str) -> Result<Option<String>, Op
 /// # Errors
 /// The database's.
 pub async fn log_out(state: &AppState, token: &str) -> Result<(), OperatorError> {
-    sqlx::query::<Sqlite>("delete from sessions where token_hash = $1")
-        .bind(digest(token))
-        .execute(&state.db)
-        .await?;
+    let mut tx = begin_write(&state.db).await?;
+    let ended =
+        sqlx::query_scalar::<Sqlite, String>("delete from sessions where token_hash = $1 returning operator");
+    if let Some(name) = ended.bind(digest(token)).fetch_optional(&mut *tx).await? {
+        let (who, now) = (Actor::Operator(name.clone()), state.clock.now_ms());
+        audit::record(&mut tx, now, &who, What::LoggedOut, &name, "").await?;
+    }
+    tx.commit().await?;
     Ok(())
 }
 

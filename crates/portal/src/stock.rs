@@ -7,7 +7,11 @@ use std::collections::BTreeSet;
 use model::KeyId;
 use sqlx::{Sqlite, SqliteConnection};
 
-use crate::db::{Db, DbError, begin_write};
+use crate::{
+    audit::{self, What},
+    db::{Db, DbError, begin_write},
+    orders::Actor,
+};
 
 pub use balance::{Balance, CountedShift, LotBalance, Stray, balance};
 
@@ -85,6 +89,8 @@ pub async fn register(db: &Db, lot: &str, csv: &str, now_ms: i64) -> Result<Regi
         }
     }
     if bad.is_empty() {
+        let detail = format!("new={} again={}", registered.new, registered.again);
+        audit::record(&mut tx, now_ms, &Actor::CommandLine, What::StockRegistered, &lot, &detail).await?;
         tx.commit().await?;
         return Ok(registered);
     }

@@ -250,3 +250,26 @@ fn n12_the_stock_page_shows_differences_in_red() {
     assert!(bench.get(&cookie, "/stock?lang=en").1.contains("missing 2"));
     assert_eq!(bench.get("", "/stock").0, 303, "only for operators");
 }
+
+#[test]
+fn p8_a_journal_with_two_histories_is_an_alarm_on_the_stations_page() {
+    let (bench, cookie) = Bench::logged_in();
+    let alarm = "日志有两个版本";
+    let insert =
+        |sql: &'static str| bench.runtime.block_on(sqlx::query(sql).execute(&bench.state.db)).unwrap();
+    insert("insert into stations values ('bench-1', 'active', 'aa', '', 0, '')");
+    insert("insert into anchors values ('bench-1', 'aa', 7, '01', '', 0)");
+    insert("insert into anchors values ('bench-1', 'aa', 9, '02', '', 0)");
+    // Another key's journal is another journal.
+    insert("insert into anchors values ('bench-1', 'bb', 7, '03', '', 0)");
+    assert!(!bench.get(&cookie, "/stations").1.contains(alarm));
+    insert("insert into anchors values ('bench-1', 'aa', 7, '04', '', 1)");
+    let (_, page) = bench.get(&cookie, "/stations");
+    assert!(
+        page.contains(alarm) && page.contains("role=\"alert\"") && page.contains("<b>bench-1</b>"),
+        "{page}"
+    );
+    // Enrolled anew with another key, the station has another journal.
+    insert("update stations set sealing_key = 'bb'");
+    assert!(!bench.get(&cookie, "/stations").1.contains(alarm));
+}

@@ -3,6 +3,8 @@
 use model::{JobId, KeyId, OrderNumber, Outcome, SlotName};
 use serde::{Deserialize, Serialize};
 
+use crate::head::{PortalHead, SignedHead};
+
 /// What happened; kept in the station's outbox until acknowledged. Idempotent by `id`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -12,6 +14,10 @@ pub struct Report {
     pub at: String,
     /// The event.
     pub event: Event,
+    /// Where the station's journal stood when this was sent. It belongs to the sending, not to the report: a repetition carries a newer one,
+    /// and neither outbox nor portal keeps it with the report. Absent in messages of a program that did not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<SignedHead>,
 }
 
 /// An event worth keeping.
@@ -167,4 +173,7 @@ impl ShiftClosed {
 pub struct Ack {
     /// The report's id.
     pub report: String,
+    /// Where the portal's audit stood; a station keeps one now and then. Absent in messages of a program that did not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portal_head: Option<PortalHead>,
 }

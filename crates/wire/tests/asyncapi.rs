@@ -161,7 +161,7 @@ fn check<T: Serialize>(document: &Value, message: &str, sample: &T, reader: Read
 
 /// The golden file's name is the message's, with the event, code or younger field behind it for those that have several.
 fn message_of(golden: &str) -> &str {
-    let several = ["up-report", "up-secrets", "down-refused", "down-secrets"];
+    let several = ["up-report", "up-secrets", "down-refused", "down-secrets", "down-ack"];
     several.into_iter().find(|message| golden.starts_with(message)).unwrap_or(golden)
 }
 
@@ -218,9 +218,9 @@ fn every_event_has_a_sample_and_a_schema() {
     let event_of =
         |schema| resolve(&document, schema)["properties"]["event"]["const"].as_str().unwrap().to_owned();
     assert_eq!(choices.iter().map(event_of).collect::<BTreeSet<_>>(), known);
-    let sampled = samples::up()
-        .into_iter()
-        .filter_map(|(name, _)| Some(name.strip_prefix("up-report-")?.replace('-', "_")));
+    let sampled = samples::up().into_iter().filter_map(|(name, _)| {
+        Some(name.strip_prefix("up-report-")?.strip_suffix("-anchor")?.replace('-', "_"))
+    });
     assert_eq!(sampled.collect::<BTreeSet<_>>(), known);
 }
 

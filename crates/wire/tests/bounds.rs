@@ -47,7 +47,7 @@ proptest! {
 
     #[test]
     fn any_id_and_any_text_come_back(id in "\\PC{0,40}", report in "\\PC{0,40}", station in "[a-z0-9-]{1,32}") {
-        let message = Down::Ack(wire::Ack { report });
+        let message = Down::Ack(wire::Ack { report, portal_head: None });
         prop_assert_eq!(decode::<Down>(&encode(&id, &message).unwrap()).unwrap(), (id, message));
         let topic = Topic::new(station.parse().unwrap(), Direction::Up);
         prop_assert_eq!(Topic::parse(&topic.to_string()), Ok(topic));
@@ -56,7 +56,8 @@ proptest! {
 
 #[test]
 fn a_message_over_the_limit_is_refused_unread() {
-    let fitting = encode("x", &Down::Ack(wire::Ack { report: "r".repeat(MESSAGE_BYTES_MAX - 100) })).unwrap();
+    let ack = wire::Ack { report: "r".repeat(MESSAGE_BYTES_MAX - 100), portal_head: None };
+    let fitting = encode("x", &Down::Ack(ack)).unwrap();
     assert!(decode::<Down>(&fitting).is_ok());
     let over = vec![b' '; MESSAGE_BYTES_MAX + 1];
     assert!(matches!(decode::<Down>(&over), Err(DecodeError::TooLarge(size)) if size == over.len()));

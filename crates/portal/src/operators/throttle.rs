@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -35,11 +38,12 @@ const TURNS: usize = 2;
 pub struct Throttle {
     entries: Mutex<BTreeMap<(Kind, String), Tries>>,
     turns: Semaphore,
+    braked: AtomicU64,
 }
 
 impl Default for Throttle {
     fn default() -> Self {
-        Self { entries: Mutex::default(), turns: Semaphore::new(TURNS) }
+        Self { entries: Mutex::default(), turns: Semaphore::new(TURNS), braked: AtomicU64::new(0) }
     }
 }
 
@@ -62,6 +66,7 @@ impl Throttle {
             if let Some(tries) = entries.get(&key) {
                 let left_ms = tries.since_ms + WINDOW_MS - now_ms;
                 if tries.wrong >= most && left_ms > 0 {
+                    self.braked.fetch_add(1, Ordering::Relaxed);
                     return Err(Brake { seconds: left_ms.unsigned_abs().div_ceil(1000) });
                 }
             }
@@ -72,6 +77,11 @@ impl Throttle {
     /// Waits for a turn to hash; the turn lasts until what is given back is dropped.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         self.turns.acquire().await.ok()
+    }
+
+    /// How many tries were braked since this was asked last.
+    pub fn take_braked(&self) -> u64 {
+        self.braked.swap(0, Ordering::Relaxed)
     }
 
     /// A try was wrong.

@@ -10,7 +10,12 @@ use super::{
     store::{HistoryEntry, OrderError, add_history, insert, load_in},
     transition::Actor,
 };
-use crate::{app::AppState, clock::china, db::begin_write};
+use crate::{
+    app::AppState,
+    audit::{self, What},
+    clock::china,
+    db::begin_write,
+};
 
 /// Orders taken in one request or file.
 const ORDERS_MAX: usize = 1_000;
@@ -115,6 +120,13 @@ pub async fn accept(state: &AppState, order: &Value, actor: &Actor) -> Result<Ro
     let who = actor.to_string();
     let entry = HistoryEntry { at_ms: now_ms, who, from: None, to: order.state, reason: String::new() };
     add_history(&mut tx, &number, &entry).await?;
+    let detail = format!(
+        "programme={} quantity={} state={}",
+        order.content.programme,
+        order.content.quantity,
+        order.state.code()
+    );
+    audit::record(&mut tx, now_ms, actor, What::OrderReceived, &number, &detail).await?;
     tx.commit().await?;
     Ok(Row {
         row: 1,

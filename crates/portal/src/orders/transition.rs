@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     app::AppState,
+    audit::{self, What},
     db::{DbError, Transaction, begin_write, damaged},
     programmes::Programme,
     stations::{self, Rehearsal, RehearsalError},
@@ -87,7 +88,18 @@ pub async fn change_state(
         reason: reason.to_owned(),
     };
     add_history(tx, number, &entry).await?;
+    let detail = format!("from={} to={}", order.state.code(), to.code());
+    audit::record(tx, now_ms, actor, what(order.state, to), number, &detail).await?;
     Ok(order)
+}
+
+/// What a change of state is called in the audit.
+fn what(from: OrderState, to: OrderState) -> What {
+    match (from, to) {
+        (OrderState::AwaitingReview, OrderState::AwaitingProduction) => What::OrderApproved,
+        (_, OrderState::Rejected) => What::OrderRejected,
+        _ => What::OrderState,
+    }
 }
 
 /// 审核通过: the order waits for production and has one job a key. An order that was approved stays as it is.

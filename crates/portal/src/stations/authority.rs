@@ -2,13 +2,18 @@
 
 use anyhow::Context as _;
 use ca::{CaNames, EmbeddedCa};
-use gm::certificate::Certificate;
+use gm::{SigningKey, certificate::Certificate};
 use model::Secret;
 use sqlx::{Row as _, Sqlite};
 use vault::Vault;
+use wire::{Chain, PortalHead, SignedHead};
 
-use super::rehearsal::Rehearsal;
+use super::{
+    refusal::{Refusal, blocking},
+    rehearsal::Rehearsal,
+};
 use crate::{
+    audit::Head,
     clock::Clock,
     config::Config,
     db::{Db, DbError, Transaction, begin_write},
@@ -45,6 +50,8 @@ impl CaKeyName {
 pub struct Authority {
     pub(super) ca: EmbeddedCa,
     pub(super) rehearsal: Rehearsal,
+    /// The issuing key once more: it signs heads of the audit, whose form no certificate and no list of revocations has.
+    heads: SigningKey,
 }
 
 impl Authority {
@@ -82,7 +89,20 @@ impl Authority {
         let (issuing, key) = open(db, vault, CaKeyName::Issuing).await?.context(absent)?;
         let (root, issuing) = (Certificate::from_pem(&root)?, Certificate::from_pem(&issuing)?);
         let ca = EmbeddedCa::load(root.der(), issuing.der(), &key)?;
-        Ok(Self { rehearsal: Rehearsal::like(ca.issuing())?, ca })
+        let heads = SigningKey::from_secret(&key)?;
+        Ok(Self { rehearsal: Rehearsal::like(ca.issuing())?, ca, heads })
+    }
+
+    /// A head of the audit, signed for a station to keep. The head must be on disk.
+    pub(super) async fn signed(&self, head: Head) -> Result<PortalHead, Refusal> {
+        let key = self.heads.clone();
+        blocking(move || {
+            let signature = key.sign(&Chain::Portal.message(head.sequence, &head.head));
+            let signature = signature.map_err(|error| Refusal::later(error.to_string()))?;
+            let signed = SignedHead::new(head.sequence, &head.head, &signature);
+            Ok::<_, Refusal>(PortalHead { signed, key: hex::encode(key.public_key().xy()) })
+        })
+        .await
     }
 
     /// The CA itself.

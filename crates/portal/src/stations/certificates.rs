@@ -16,8 +16,9 @@ use super::{
     rehearsal::subject,
 };
 use crate::{
+    audit::{self, What},
     db::{Db, DbError, Transaction, begin_write, damaged},
-    orders,
+    orders::{self, Actor},
 };
 
 /// New key pairs on one key for one job: more than this is a key or a station gone wrong.
@@ -167,10 +168,14 @@ impl Ledger for JobLedger<'_> {
         let mut tx = begin_write(&self.desk.state.db).await?;
         // The lease may have ended while the CA worked.
         may_certify(&mut tx, self.station, self.job, self.key).await.map_err(LedgerError::Refused)?;
-        supersede(&mut tx, self.job, self.key, now).await?;
-        if !insert(&mut tx, self.job, self.key, issued, &wrapped, now).await? {
+        let who = Actor::Station(self.station.clone());
+        supersede(&mut tx, self.job, self.key, &who, now).await?;
+        let serials = serials_of(issued)?;
+        if !insert(&mut tx, self.job, self.key, issued, &serials, &wrapped, now).await? {
             return Ok(Recorded::AlreadyThere);
         }
+        let detail = format!("key={} sign={} enc={}", self.key, serials.0, serials.1);
+        audit::record(&mut tx, now, &who, What::CertificateIssued, self.job, &detail).await?;
         tx.commit().await?;
         Ok(Recorded::New)
     }
@@ -200,19 +205,25 @@ fn issued(row: &SqliteRow, request_id: &str, enc_private: model::Secret) -> Resu
     })
 }
 
+/// Serials of both certificates, hex.
+fn serials_of(issued: &Issued) -> Result<(String, String), DbError> {
+    let serial = |der: &[u8]| {
+        let certificate = Certificate::from_der(der).map_err(|_| damaged("a certificate just made"))?;
+        Ok::<_, DbError>(certificate.serial_hex())
+    };
+    Ok((serial(&issued.sign_der)?, serial(&issued.enc_der)?))
+}
+
 /// Whether it was new.
 async fn insert(
     tx: &mut Transaction,
     job: &JobId,
     key: &KeyId,
     issued: &Issued,
+    (sign, enc): &(String, String),
     wrapped: &[u8],
     now: i64,
 ) -> Result<bool, LedgerError> {
-    let serial = |der: &[u8]| {
-        let certificate = Certificate::from_der(der).map_err(|_| damaged("a certificate just made"))?;
-        Ok::<_, DbError>(certificate.serial_hex())
-    };
     let inserted = sqlx::query::<Sqlite>(
         "insert into certificates (request_id, job, key_id, key_xy, sign_serial, enc_serial, sign_der, enc_der, \
          enveloped_der, wrapped_enc_key, issued_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
@@ -222,8 +233,8 @@ async fn insert(
     .bind(job.to_string())
     .bind(key.to_string())
     .bind(hex::encode(issued.key_xy))
-    .bind(serial(&issued.sign_der)?)
-    .bind(serial(&issued.enc_der)?)
+    .bind(sign)
+    .bind(enc)
     .bind(&issued.sign_der)
     .bind(&issued.enc_der)
     .bind(&issued.enveloped_der)
@@ -235,7 +246,13 @@ async fn insert(
 }
 
 /// A key that made a new key pair for the same job has lost the old one: those certificates fit no key any more.
-async fn supersede(tx: &mut Transaction, job: &JobId, key: &KeyId, now: i64) -> Result<(), LedgerError> {
+async fn supersede(
+    tx: &mut Transaction,
+    job: &JobId,
+    key: &KeyId,
+    who: &Actor,
+    now: i64,
+) -> Result<(), LedgerError> {
     let earlier =
         sqlx::query_scalar::<Sqlite, i64>("select count(*) from certificates where job = $1 and key_id = $2")
             .bind(job.to_string())
@@ -247,7 +264,7 @@ async fn supersede(tx: &mut Transaction, job: &JobId, key: &KeyId, now: i64) -> 
             "钥匙 {key} 为任务 {job} 申请证书次数过多 (key {key} asked {earlier} times with new key pairs: set it aside)"
         ))));
     }
-    revoke(tx, job, key, Reason::Superseded, now).await?;
+    revoke(tx, job, key, Reason::Superseded, who, now).await?;
     Ok(())
 }
 
@@ -289,8 +306,13 @@ pub(super) async fn revoke(
     job: &JobId,
     key: &KeyId,
     reason: Reason,
+    who: &Actor,
     now: i64,
 ) -> Result<(), DbError> {
+    for (sign, enc) in serials(tx, job, key).await? {
+        let detail = format!("key={key} sign={sign} enc={enc} reason={}", reason.code());
+        audit::record(tx, now, who, What::CertificateRevoked, job, &detail).await?;
+    }
     sqlx::query::<Sqlite>(
         "update certificates set revoked_ms = $3, revoked_reason = $4 \
          where job = $1 and key_id = $2 and revoked_ms is null",

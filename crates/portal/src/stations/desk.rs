@@ -94,7 +94,7 @@ impl Desk {
                 Down::Certificates(certificates::certify(self, station, request).await?)
             }
             Up::Parcel(request) => Down::Parcel(parcels::parcel(self, station, &request.order).await?),
-            Up::Report(report) => Down::Ack(reports::report(self, station, report).await?),
+            Up::Report(report) => Down::Ack(reports::report(self, station, sealing_key, report).await?),
         })
     }
 

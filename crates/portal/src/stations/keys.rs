@@ -13,8 +13,10 @@ use super::{
     reports,
 };
 use crate::{
+    audit::{self, What},
     db::{DbError, Transaction, begin_write, damaged},
-    orders, stock,
+    orders::{self, Actor},
+    stock,
 };
 
 /// Longer names of attempts are refused: the id of the report that ends one must fit into a report's.
@@ -224,6 +226,7 @@ async fn bind(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Res
     not_ended(&mut tx, station, request).await?;
     let job = request.job.to_string();
     let key = request.key.to_string();
+    let now = desk.state.clock.now_ms();
     sqlx::query::<Sqlite>(
         "insert into keys (key_id, state, job, station, profile, reason, changed_ms, attempt) \
          values ($1, 'bound', $2, $3, $4, '', $5, $6) \
@@ -234,7 +237,7 @@ async fn bind(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Res
     .bind(&job)
     .bind(station.as_str())
     .bind(&request.profile)
-    .bind(desk.state.clock.now_ms())
+    .bind(now)
     .bind(&request.attempt)
     .execute(&mut *tx)
     .await?;
@@ -243,6 +246,9 @@ async fn bind(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Res
         .bind(&key)
         .execute(&mut *tx)
         .await?;
+    // Each time, also when the same request is answered again: they leave the house each time.
+    let who = Actor::Station(station.clone());
+    audit::record(&mut tx, now, &who, What::SecretsGiven, &request.job, &format!("key={key}")).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -12,8 +12,9 @@ use super::{
     refusal::{Refusal, blocking},
 };
 use crate::{
+    audit::{self, What},
     db::{DbError, begin_write, damaged},
-    orders::{self, Order},
+    orders::{self, Actor, Order},
 };
 
 /// Orders that SF is asked for at once.
@@ -170,6 +171,7 @@ fn label(desk: &Desk, order: &Order, created: sf::Created, key_serials: Vec<Stri
 
 async fn store(desk: &Desk, station: &StationId, parcel: &Parcel) -> Result<Parcel, Refusal> {
     let body = serde_json::to_string(parcel).map_err(|error| Refusal::later(error.to_string()))?;
+    let now = desk.state.clock.now_ms();
     let mut tx = begin_write(&desk.state.db).await?;
     // Two requests at once got the same waybill from SF; the first to be here is the one that is kept.
     if let Some(parcel) = find(&mut tx, &parcel.order).await? {
@@ -183,7 +185,7 @@ async fn store(desk: &Desk, station: &StationId, parcel: &Parcel) -> Result<Parc
     .bind(&parcel.waybill)
     .bind(station.as_str())
     .bind(body)
-    .bind(desk.state.clock.now_ms())
+    .bind(now)
     .execute(&mut *tx)
     .await?;
     if stored.rows_affected() != 1 {
@@ -193,6 +195,8 @@ async fn store(desk: &Desk, station: &StationId, parcel: &Parcel) -> Result<Parc
             parcel.waybill
         )));
     }
+    let (who, detail) = (Actor::Station(station.clone()), format!("waybill={}", parcel.waybill));
+    audit::record(&mut tx, now, &who, What::WaybillCreated, &parcel.order, &detail).await?;
     tx.commit().await?;
     Ok(parcel.clone())
 }

@@ -6,8 +6,10 @@ use sqlx::{Row as _, Sqlite, SqliteConnection};
 
 use super::refusal::Refusal;
 use crate::{
+    audit::{self, What},
     db::{Db, DbError, begin_write, damaged},
     init::StationCertificate,
+    orders::Actor,
 };
 
 /// The SM2 key to which an enrolled, active station's secrets are sealed.
@@ -44,7 +46,7 @@ pub(crate) async fn enrol(
     certificate: &StationCertificate,
     now: i64,
 ) -> Result<(), DbError> {
-    revoke(tx, station, now).await?;
+    revoke(&mut *tx, station, now).await?;
     sqlx::query::<Sqlite>(
         "insert into stations (name, state, sealing_key, certificate, enrolled_ms, serial) \
          values ($1, 'active', $2, $3, $4, $5) \
@@ -56,9 +58,10 @@ pub(crate) async fn enrol(
     .bind(&certificate.pem)
     .bind(now)
     .bind(&certificate.serial)
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    let detail = format!("key={} certificate={}", hex::encode(sealing_key.xy()), certificate.serial);
+    audit::record(tx, now, &Actor::Station(station.clone()), What::StationEnrolled, station, &detail).await
 }
 
 /// Puts the certificate that a station has on the broker's list, which the caller writes after the commit.
@@ -82,6 +85,10 @@ pub(crate) async fn disable(db: &Db, station: &StationId, now: i64) -> Result<bo
         .bind(station.as_str())
         .execute(&mut *tx)
         .await?;
+    if updated.rows_affected() != 1 {
+        return Ok(false);
+    }
+    audit::record(&mut tx, now, &Actor::CommandLine, What::StationDisabled, station, "").await?;
     tx.commit().await?;
-    Ok(updated.rows_affected() == 1)
+    Ok(true)
 }

@@ -10,6 +10,7 @@ use super::{
     keys::KeyState,
 };
 use crate::{
+    audit::{self, What},
     clock::Clock,
     db::{Db, DbError, Transaction, begin_write, damaged},
     orders::{Actor, HistoryEntry, OrderError, REASON_CHARS_MAX, add_history, load_in},
@@ -87,7 +88,7 @@ pub async fn release(
     may_release(&mut tx, &job, release).await?;
     let now = clock.now_ms();
     if let Some(key) = &job.key {
-        certificates::revoke(&mut tx, id, key, release.key.reason(), now).await?;
+        certificates::revoke(&mut tx, id, key, release.key.reason(), actor, now).await?;
         set_aside(&mut tx, key, release.key, reason, now).await?;
     }
     sqlx::query::<Sqlite>(
@@ -99,6 +100,10 @@ pub async fn release(
     .await?;
     let entry = history(&job, release.key, reason, actor, now);
     add_history(&mut tx, id.order(), &entry).await?;
+    let key = job.key.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+    let station = job.station.as_ref().map_or("none", |station| station.as_str());
+    let detail = format!("key={key} fate={} station={station}", release.key.state().code());
+    audit::record(&mut tx, now, actor, What::JobReleased, id, &detail).await?;
     tx.commit().await?;
     tracing::warn!(job = %id, key = ?job.key, fate = ?release.key, %actor, "a job was released");
     Ok(())

@@ -12,7 +12,7 @@ fn breaker(id: &str, at: &str, open: bool, detail: &str) -> Report {
         open,
         detail: detail.to_owned(),
     });
-    Report { id: id.to_owned(), at: at.to_owned(), event }
+    Report { id: id.to_owned(), at: at.to_owned(), event, anchor: None }
 }
 
 on_desk!(n5_the_last_word_on_a_breaker_stands_in_whatever_order_it_comes, |portal| {
@@ -48,7 +48,7 @@ fn shift(id: &str, left: u32) -> Report {
         reason: if left == 3 { String::new() } else { "找不到".to_owned() },
         keys: vec![KeyId::new("ukey", "virtual", "V7").unwrap()],
     });
-    Report { id: id.to_owned(), at: "2026-11-22T08:00:00.000Z".to_owned(), event }
+    Report { id: id.to_owned(), at: "2026-11-22T08:00:00.000Z".to_owned(), event, anchor: None }
 }
 
 on_desk!(n12_the_books_have_every_lot_keys_of_no_lot_and_the_shifts_that_were_counted, |portal| {
@@ -107,7 +107,8 @@ on_desk!(n11_a_refused_report_that_is_sent_again_is_looked_at_again, |portal| {
     let order = portal.order(1);
     let event =
         Event::LabelPrinted(LabelPrinted { order: order.clone(), waybill: "SF0000000000001".to_owned() });
-    let report = Report { id: "label:1".to_owned(), at: "2026-11-22T08:00:00.000Z".to_owned(), event };
+    let report =
+        Report { id: "label:1".to_owned(), at: "2026-11-22T08:00:00.000Z".to_owned(), event, anchor: None };
     assert_refused(&portal.report(&portal.bench, &report), RefusedCode::Invalid);
     assert_refused(&portal.report(&portal.bench, &report), RefusedCode::Invalid);
     let parcel = sqlx::query(

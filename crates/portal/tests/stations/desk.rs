@@ -25,8 +25,8 @@ use portal::{
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use wire::{
-    Ack, CertificatesReply, CertificatesRequest, Down, Event, JobEnded, KeySecrets, Pull, Refused,
-    RefusedCode, Report, SecretsRequest, Up,
+    CertificatesReply, CertificatesRequest, Down, Event, JobEnded, KeySecrets, Pull, Refused, RefusedCode,
+    Report, SecretsRequest, Up,
 };
 
 const HSM: &str = "PORTAL_TEST_HSM";
@@ -213,7 +213,10 @@ impl Portal {
     }
 
     pub fn acknowledged(&self, station: &Station, report: &Report) {
-        assert_eq!(self.report(station, report), Down::Ack(Ack { report: report.id.clone() }));
+        match self.report(station, report) {
+            Down::Ack(ack) => assert_eq!(ack.report, report.id),
+            other => panic!("not acknowledged but {other:?}"),
+        }
     }
 
     /// Makes a key for a job from binding to the acknowledged report.
@@ -313,6 +316,7 @@ pub fn ended(job: &JobId, key: &TestKey, outcome: Outcome, key_touched: bool) ->
     Report {
         id: format!("ended:{}", attempt(job, key)),
         at: "2026-11-22T09:30:00+08:00".to_owned(),
+        anchor: None,
         event: Event::JobEnded(JobEnded {
             job: job.clone(),
             key: key.id.clone(),

@@ -4,6 +4,7 @@
 //! program again for itself alone, with the variable set, and passes if that run passes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod audit;
 mod bench_events;
 mod broker;
 mod certificates;

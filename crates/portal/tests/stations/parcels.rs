@@ -22,6 +22,7 @@ fn printed(order: &model::OrderNumber, waybill: &str, id: &str) -> Report {
         id: id.to_owned(),
         at: "2026-11-22T09:40:00+08:00".to_owned(),
         event: Event::LabelPrinted(LabelPrinted { order: order.clone(), waybill: waybill.to_owned() }),
+        anchor: None,
     }
 }
 

@@ -166,6 +166,7 @@ on_desk!(a_refused_key_is_recorded, |portal| {
         id: "refused-1".to_owned(),
         at: "2026-11-22T09:30:00Z".to_owned(),
         event: Event::KeyRefused(refused),
+        anchor: None,
     };
     portal.acknowledged(&portal.bench, &report);
     assert_eq!(portal.text("select kind from reports"), "key_refused");

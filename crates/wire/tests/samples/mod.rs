@@ -21,13 +21,13 @@ fn text(text: &str) -> String {
 /// Requests and reports, by golden file.
 pub fn up() -> Vec<(&'static str, Up)> {
     let profile = || text("virtual/complete");
-    let report =
-        |id: &str, event| Up::Report(Report { id: text(id), at: text("2026-11-22T08:00:00+08:00"), event });
+    let reports = older_reports().into_iter().map(|(_, report)| Report { anchor: Some(anchor()), ..report });
+    let reports = REPORTS.into_iter().zip(reports.map(Up::Report));
     let secrets = SecretsRequest {
         attempt: text("job/SAAS120261122080000000001-1/A01/1763770000000"),
         ..older_secrets()
     };
-    vec![
+    let others = vec![
         (
             "up-pull",
             Up::Pull(Pull { capacity: 16, profiles: vec![profile()], holding: vec![job(1), job(2)] }),
@@ -43,18 +43,41 @@ pub fn up() -> Vec<(&'static str, Up)> {
             }),
         ),
         ("up-parcel", Up::Parcel(ParcelRequest { order: ORDER.parse().unwrap() })),
+    ];
+    others.into_iter().chain(reports).collect()
+}
+
+/// The files of reports as they are sent now.
+const REPORTS: [&str; 5] = [
+    "up-report-job-ended-anchor",
+    "up-report-key-refused-anchor",
+    "up-report-label-printed-anchor",
+    "up-report-breaker-changed-anchor",
+    "up-report-shift-closed-anchor",
+];
+
+/// Reports of a program that anchored nothing, by golden file; the station keeps them in this form.
+pub fn older_reports() -> Vec<(&'static str, Report)> {
+    let report =
+        |id: &str, event| Report { id: text(id), at: text("2026-11-22T08:00:00+08:00"), event, anchor: None };
+    let printed = LabelPrinted { order: ORDER.parse().unwrap(), waybill: text(WAYBILL) };
+    vec![
         ("up-report-job-ended", report("job-ended", Event::JobEnded(job_ended()))),
         ("up-report-key-refused", report("key-refused", Event::KeyRefused(key_refused()))),
-        (
-            "up-report-label-printed",
-            report(
-                "label-printed",
-                Event::LabelPrinted(LabelPrinted { order: ORDER.parse().unwrap(), waybill: text(WAYBILL) }),
-            ),
-        ),
+        ("up-report-label-printed", report("label-printed", Event::LabelPrinted(printed))),
         ("up-report-breaker-changed", report("breaker-changed", Event::BreakerChanged(breaker_changed()))),
         ("up-report-shift-closed", report("shift-closed", Event::ShiftClosed(shift_closed()))),
     ]
+}
+
+/// An acknowledgement by a program that gave no head.
+pub fn older_ack() -> Ack {
+    Ack { report: text("job-ended"), portal_head: None }
+}
+
+/// No signature: these are the bytes that are held still here, not what they prove.
+fn anchor() -> SignedHead {
+    SignedHead { sequence: 1234, head: "0a".repeat(32), signature: "0b".repeat(64) }
 }
 
 /// A request for secrets by a program that did not name its attempts.
@@ -141,7 +164,13 @@ pub fn down() -> Vec<(&'static str, Down)> {
         ("down-secrets-lot", Down::Secrets(SecretsReply { lot: Some(text("示例批次-01")), ..older_reply() })),
         ("down-certificates", Down::Certificates(certificates)),
         ("down-parcel", Down::Parcel(parcel())),
-        ("down-ack", Down::Ack(Ack { report: text("job-ended") })),
+        (
+            "down-ack-head",
+            Down::Ack(Ack {
+                portal_head: Some(PortalHead { signed: anchor(), key: "0c".repeat(64) }),
+                ..older_ack()
+            }),
+        ),
         ("down-refused", refused(RefusedCode::NotLeased, "任务不在本站，请重新领取")),
         ("down-refused-order-wrong", refused(RefusedCode::OrderWrong, "订单内容有误，请在门户更正")),
         ("down-refused-not-active", refused(RefusedCode::NotActive, "工作站已停用")),

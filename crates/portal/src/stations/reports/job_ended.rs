@@ -6,6 +6,7 @@ use wire::JobEnded;
 
 use crate::{
     db::{DbError, Transaction},
+    orders::Actor,
     stations::{
         certificates::{self, Reason},
         desk::Desk,
@@ -111,7 +112,8 @@ async fn spoil(
     now: i64,
 ) -> Result<(), DbError> {
     keys::change(tx, &ended.key, KeyState::Spoiled, Some(&ended.job), by, &ended.detail, now).await?;
-    certificates::revoke(tx, &ended.job, &ended.key, Reason::Spoiled, now).await
+    let who = Actor::Station(by.0.clone());
+    certificates::revoke(tx, &ended.job, &ended.key, Reason::Spoiled, &who, now).await
 }
 
 /// The job waits for another key at the same station; after too many spoiled ones an operator must look.

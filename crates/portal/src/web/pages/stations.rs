@@ -8,6 +8,7 @@ use wire::{SlotPhase, SlotStatus, Status};
 use super::{Frame, order_trouble, page};
 use crate::{
     app::AppState,
+    audit::{self, Conflict},
     clock::china_text,
     db::DbError,
     stations::{self, OpenBreaker, Parked},
@@ -92,6 +93,7 @@ struct StationsPage {
     frame: Frame,
     board: Board,
     breakers: Vec<OpenBreaker>,
+    conflicts: Vec<Conflict>,
     parked_count: i64,
     parked: Vec<Parked>,
 }
@@ -124,20 +126,19 @@ pub(in crate::web) async fn stations(
     operator: Operator,
     lang: Lang,
 ) -> Response {
-    let parked = async {
+    let found = async {
         Ok::<_, DbError>((
+            audit::conflicts(&state.db).await?,
             stations::parked_count(&state.db).await?,
             stations::newest_parked(&state.db, PARKED_SHOWN).await?,
             stations::open_breakers(&state.db).await?,
         ))
     };
-    let (parked_count, parked, breakers) = match parked.await {
-        Ok(parked) => parked,
+    let (conflicts, parked_count, parked, breakers) = match found.await {
+        Ok(found) => found,
         Err(error) => return order_trouble(lang, error.into()),
     };
     let frame = Frame::new(lang, &operator.name, "stations");
-    page(
-        StatusCode::OK,
-        &StationsPage { frame, board: Board::new(&state, lang), breakers, parked_count, parked },
-    )
+    let board = Board::new(&state, lang);
+    page(StatusCode::OK, &StationsPage { frame, board, breakers, conflicts, parked_count, parked })
 }
