@@ -124,7 +124,7 @@ fn trial(command: &str, cut: usize) -> Result<(usize, usize)> {
         let store = journal::raw::pairs(&journal)?.collect::<Result<Vec<_>, _>>()?;
         let archive =
             Archive::read(&journal).map_err(|(path, e)| anyhow::anyhow!("{}: {e}", path.display()))?;
-        let evidence = Evidence { archive, store: Ok(store), anchors: Vec::new(), station_key: None };
+        let evidence = Evidence { archive, store: Ok(store), anchors: Vec::new(), station_keys: Vec::new() };
         let findings = audit::verify(&evidence).findings;
         ensure!(findings.is_empty(), "after a cut at {cut} lines: {findings:?}");
     }

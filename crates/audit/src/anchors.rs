@@ -10,6 +10,7 @@ use crate::{
     finding::{Finding, Kind},
     format::Hash,
     history::Piece,
+    portal_heads::Keys,
 };
 
 /// One line of the file.
@@ -57,10 +58,11 @@ fn opened(anchor: &Anchor) -> Result<(Hash, &str), &'static str> {
     Ok((head, &anchor.station_public_key_hex))
 }
 
-/// Holds the history against what others know of it. `key`: the station's public key in hex, if known from elsewhere.
-pub(crate) fn check(anchors: &[Anchor], key: Option<&str>, pieces: &[Piece], findings: &mut Vec<Finding>) {
+/// Holds the history against what others know of it. `keys`: the station's public keys in hex, as far as they are
+/// known from elsewhere.
+pub(crate) fn check(anchors: &[Anchor], keys: &[String], pieces: &[Piece], findings: &mut Vec<Finding>) {
     let end = pieces.last().map_or(0, |piece| piece.sequence);
-    let mut key = key.map(str::to_ascii_lowercase);
+    let mut keys = Keys::new(keys.iter());
     let mut sorted: Vec<&Anchor> = anchors.iter().collect();
     sorted.sort_by_key(|anchor| anchor.sequence);
     let mut good = 0;
@@ -77,9 +79,9 @@ pub(crate) fn check(anchors: &[Anchor], key: Option<&str>, pieces: &[Piece], fin
                 continue;
             }
         };
-        let signer = signer.to_ascii_lowercase();
-        if *key.get_or_insert_with(|| signer.clone()) != signer {
-            findings.push(Finding::new(Kind::Anchor, sequence, "its anchor was signed by another key"));
+        if !keys.accept(signer) {
+            let text = "its anchor was signed by another key: if the station was enrolled anew, name each of its keys";
+            findings.push(Finding::new(Kind::Anchor, sequence, text));
             continue;
         }
         if sequence > end {
@@ -118,7 +120,7 @@ mod tests {
             let _ = read(&text);
             let anchor = Anchor { sequence, head: fields.clone(), signature_hex: fields.clone(), station_public_key_hex: fields };
             let mut findings = Vec::new();
-            check(&[anchor], None, &[], &mut findings);
+            check(&[anchor], &[], &[], &mut findings);
             prop_assert!(!findings.is_empty());
         }
     }

@@ -66,7 +66,7 @@ impl Held {
 }
 
 /// `<stream> 00 <number, 8>`.
-fn record_key(key: &[u8]) -> Option<(Vec<u8>, u64)> {
+pub(crate) fn record_key(key: &[u8]) -> Option<(Vec<u8>, u64)> {
     let (stream, number) = key.split_at_checked(key.len().checked_sub(8)?)?;
     Some((stream.strip_suffix(&[0])?.to_vec(), format::number(number)?))
 }

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    format::{RECORD, number},
-    verify::Evidence,
-};
+use crate::{format::RECORD, history::record_key, verify::Evidence};
 
 /// Records of a stream.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -18,25 +15,28 @@ pub struct Shown {
 #[must_use]
 pub fn show(evidence: &Evidence, stream: &str) -> Shown {
     let mut shown = Shown::default();
+    each(evidence, |there, number, record| {
+        if there == stream.as_bytes() {
+            shown.records.insert(number, record.to_vec());
+        }
+    });
+    shown
+}
+
+/// Every record that is legible, with its stream and number; one may come twice. What is broken is told by `verify`.
+pub(crate) fn each(evidence: &Evidence, mut look: impl FnMut(&[u8], u64, &[u8])) {
     // The first byte of a value is its form.
-    let mut add = |number: u64, value: &[u8]| {
-        shown.records.insert(number, value.get(1..).unwrap_or_default().to_vec());
-    };
-    // What is broken is told by `verify`; what is legible is shown.
+    let record = |value: &[u8]| value.get(1..).unwrap_or_default().to_vec();
     for entry in evidence.archive.entries(&mut Vec::new()) {
         let body = &entry.link.body;
-        if let (RECORD, Some(value)) = (body.kind, entry.value)
-            && body.id == stream.as_bytes()
-        {
-            add(body.number, value);
+        if let (RECORD, Some(value)) = (body.kind, entry.value) {
+            look(&body.id, body.number, &record(value));
         }
     }
     for (key, value) in evidence.store.iter().flatten() {
-        let record = key.strip_prefix(b"live/").or_else(|| key.strip_prefix(b"done/"));
-        let at = record.and_then(|key| key.strip_prefix(stream.as_bytes())?.strip_prefix(&[0]));
-        if let Some(at) = at.and_then(number) {
-            add(at, value);
+        let at = key.strip_prefix(b"live/").or_else(|| key.strip_prefix(b"done/")).and_then(record_key);
+        if let Some((stream, number)) = at {
+            look(&stream, number, &record(value));
         }
     }
-    shown
 }

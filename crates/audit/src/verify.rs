@@ -21,8 +21,9 @@ pub struct Evidence {
     pub store: Result<Vec<Pair>, String>,
     /// What others know.
     pub anchors: Vec<Anchor>,
-    /// The station's public key in hex, X then Y, if known from elsewhere than the anchors.
-    pub station_key: Option<String>,
+    /// The station's public keys in hex, X then Y, as far as they are known from elsewhere than the anchors. A station that was enrolled anew
+    /// has several.
+    pub station_keys: Vec<String>,
 }
 
 /// What was judged, and what was found.
@@ -60,7 +61,7 @@ pub fn verify(evidence: &Evidence) -> Verdict {
     let mut pieces = history::join(&entries, &held, &mut findings);
     chain::check(&mut pieces, &mut findings);
     let told = state::check(&pieces, &held, evidence.store.is_ok(), &mut findings);
-    anchors::check(&evidence.anchors, evidence.station_key.as_deref(), &pieces, &mut findings);
+    anchors::check(&evidence.anchors, &evidence.station_keys, &pieces, &mut findings);
     findings.sort();
     findings.dedup();
     let finished = told.streams.values().filter(|(_, finished)| *finished).count();

@@ -54,7 +54,7 @@ fn written(dir: &Path, key: &SigningKey) -> Vec<Anchor> {
 
 fn read(dir: &Path, anchors: Vec<Anchor>) -> Evidence {
     let store = journal::raw::pairs(dir).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
-    Evidence { archive: Archive::read(dir).unwrap(), store: Ok(store), anchors, station_key: None }
+    Evidence { archive: Archive::read(dir).unwrap(), store: Ok(store), anchors, station_keys: Vec::new() }
 }
 
 fn evidence() -> Evidence {
@@ -264,7 +264,7 @@ fn p8_a_history_written_anew_is_found_by_its_anchors() {
     finds(&evidence, Kind::Edit, anchors[0].sequence);
     // Anchors of another key, with another head, or for another link prove nothing.
     let mut honest = read(dir.path(), anchors.clone());
-    honest.station_key = Some(hex::encode(other.public_key().xy()));
+    honest.station_keys = vec![hex::encode(other.public_key().xy())];
     finds(&honest, Kind::Anchor, anchors[0].sequence);
     for change in [
         |anchor: &mut Anchor| anchor.sequence += 1,

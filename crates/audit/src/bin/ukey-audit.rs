@@ -6,10 +6,13 @@ use std::{
     process::ExitCode,
 };
 
-use audit::{Archive, Evidence, Verdict, anchors, show, verify};
+use audit::{
+    Archive, Evidence, KnownHead, PortalEvidence, PortalVerdict, Verdict, anchors, portal_heads, show,
+    verify, verify_portal,
+};
 use clap::{Parser, Subcommand};
 
-/// Checks what a station wrote down. Ends with 0 if nothing is wrong, 1 if something is, 2 if it could not look.
+/// Checks what stations and portal wrote down. Ends with 0 if nothing is wrong, 1 if something is, 2 if it could not look.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -19,18 +22,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Finds any cut, edit, reorder or gap in a journal. The station must not be running.
-    Verify {
-        /// The station's journal folder.
-        #[arg(long)]
-        journal: PathBuf,
-        /// Heads that the portal holds, as JSON lines. Without them a cut end, or a history that was written anew, cannot be seen.
-        #[arg(long)]
-        anchors: Option<PathBuf>,
-        /// The station's public key in hex, X then Y. Without it the first anchor's key is believed.
-        #[arg(long)]
-        station_key: Option<String>,
-    },
+    /// Finds any cut, edit, reorder or gap in journals of stations and in the portal's audit. The stations must not be running.
+    Verify(Verify),
     /// Prints the records of one stream, from the archive too. It proves nothing.
     Show {
         /// The station's journal folder.
@@ -42,17 +35,32 @@ enum Command {
     },
 }
 
+#[derive(clap::Args)]
+struct Verify {
+    /// A station's journal folder. May be given several times.
+    #[arg(long, required_unless_present = "portal")]
+    journal: Vec<PathBuf>,
+    /// Heads that the portal holds of the journal, as JSON lines: `anchors-<station>.jsonl` of `portal audit export`. One a journal, in the
+    /// same order. Without them a cut end, or a history that was written anew, cannot be seen.
+    #[arg(long)]
+    anchors: Vec<PathBuf>,
+    /// A station's public key in hex, X then Y; one for each key that it had. Without any the first anchor's key is believed.
+    #[arg(long)]
+    station_key: Vec<String>,
+    /// The portal's audit: `portal.jsonl` of `portal audit export`, made after the stations were stopped. It is held against the heads that
+    /// the journals have of it.
+    #[arg(long)]
+    portal: Option<PathBuf>,
+    /// The portal's issuing certificate, PEM, from a source of your own. Without it the key of the first head is believed.
+    #[arg(long, requires = "portal")]
+    portal_certificate: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Verify { journal, anchors, station_key } => {
-            gather(&journal, anchors.as_deref(), station_key).and_then(|evidence| {
-                let verdict = verify(&evidence);
-                tell(&journal, &evidence, &verdict).map_err(|e| e.to_string())?;
-                Ok(verdict.findings.is_empty())
-            })
-        }
+        Command::Verify(arguments) => verify_all(&arguments),
         Command::Show { journal, stream } => {
-            gather(&journal, None, None).and_then(|evidence| print_stream(&evidence, &stream))
+            gather(&journal, None, &[]).and_then(|evidence| print_stream(&evidence, &stream))
         }
     };
     match done {
@@ -66,6 +74,41 @@ fn main() -> ExitCode {
     }
 }
 
+/// False if anything is wrong.
+fn verify_all(arguments: &Verify) -> Result<bool, String> {
+    let (journals, anchors) = (&arguments.journal, &arguments.anchors);
+    if !anchors.is_empty() && anchors.len() != journals.len() {
+        return Err(format!(
+            "{} journals and {} files of anchors: give one --anchors for each --journal, in the same order",
+            journals.len(),
+            anchors.len()
+        ));
+    }
+    let (mut whole, mut heads) = (true, Vec::new());
+    for (at, journal) in journals.iter().enumerate() {
+        let evidence = gather(journal, anchors.get(at).map(PathBuf::as_path), &arguments.station_key)?;
+        let verdict = verify(&evidence);
+        tell(journal, &evidence, &verdict).map_err(|e| e.to_string())?;
+        whole &= verdict.findings.is_empty();
+        heads.extend(portal_heads(&evidence, &journal.display().to_string()));
+    }
+    let Some(portal) = &arguments.portal else { return Ok(whole) };
+    let key = arguments.portal_certificate.as_deref().map(key_of).transpose()?;
+    let lines = std::fs::read(portal).map_err(|e| format!("{}: {e}", portal.display()))?;
+    let evidence = PortalEvidence { lines, heads, key };
+    let verdict = verify_portal(&evidence);
+    tell_portal(portal, &evidence.heads, &verdict).map_err(|e| e.to_string())?;
+    Ok(whole && verdict.findings.is_empty())
+}
+
+/// The public key in a certificate's file, in hex.
+fn key_of(path: &Path) -> Result<String, String> {
+    let named = |e: String| format!("{}: {e}", path.display());
+    let pem = std::fs::read_to_string(path).map_err(|e| named(e.to_string()))?;
+    let certificate = gm::certificate::Certificate::from_pem(&pem).map_err(|e| named(e.to_string()))?;
+    Ok(hex::encode(certificate.public_key().xy()))
+}
+
 /// False if there is no such stream.
 fn print_stream(evidence: &Evidence, stream: &str) -> Result<bool, String> {
     let shown = show(evidence, stream);
@@ -76,7 +119,7 @@ fn print_stream(evidence: &Evidence, stream: &str) -> Result<bool, String> {
     Ok(!shown.records.is_empty())
 }
 
-fn gather(journal: &Path, anchors: Option<&Path>, station_key: Option<String>) -> Result<Evidence, String> {
+fn gather(journal: &Path, anchors: Option<&Path>, station_keys: &[String]) -> Result<Evidence, String> {
     if !journal.join("db").exists() {
         return Err(format!(
             "{} holds no journal: name the folder `journal` in the station's state",
@@ -98,7 +141,7 @@ fn gather(journal: &Path, anchors: Option<&Path>, station_key: Option<String>) -
             anchors::read(&std::fs::read_to_string(path).map_err(|e| named(e.to_string()))?).map_err(named)?
         }
     };
-    Ok(Evidence { archive, store, anchors, station_key })
+    Ok(Evidence { archive, store, anchors, station_keys: station_keys.to_vec() })
 }
 
 fn tell(journal: &Path, evidence: &Evidence, verdict: &Verdict) -> io::Result<()> {
@@ -124,11 +167,33 @@ fn tell(journal: &Path, evidence: &Evidence, verdict: &Verdict) -> io::Result<()
     if verdict.unknown > 0 {
         writeln!(out, "unknown   {} entries of the store are of no known kind", verdict.unknown)?;
     }
-    for finding in &verdict.findings {
+    tell_findings(&mut out, verdict.findings.iter().map(ToString::to_string))
+}
+
+fn tell_portal(portal: &Path, heads: &[KnownHead], verdict: &PortalVerdict) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "portal    {}", portal.display())?;
+    writeln!(out, "chain     {} rows to {}, head {}", verdict.rows, verdict.end, hex::encode(verdict.head))?;
+    match heads.iter().map(KnownHead::sequence).max() {
+        Some(last) => writeln!(out, "heads     {} kept by stations, the last at link {last}", heads.len())?,
+        None => writeln!(
+            out,
+            "heads     none: a cut end, or a history written anew, cannot be seen without a station's journal"
+        )?,
+    }
+    if let Some(key) = &verdict.key {
+        writeln!(out, "key       {key}")?;
+    }
+    tell_findings(&mut out, verdict.findings.iter().map(ToString::to_string))
+}
+
+fn tell_findings(out: &mut impl Write, findings: impl ExactSizeIterator<Item = String>) -> io::Result<()> {
+    let count = findings.len();
+    for finding in findings {
         writeln!(out, "{finding}")?;
     }
-    match verdict.findings.len() {
+    match count {
         0 => writeln!(out, "whole: nothing is wrong"),
-        count => writeln!(out, "broken: {count} findings; keep a copy of the folder before anything else"),
+        count => writeln!(out, "broken: {count} findings; keep a copy of all of it before anything else"),
     }
 }
