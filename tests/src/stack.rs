@@ -285,6 +285,16 @@ impl Stack {
         Ok(())
     }
 
+    /// Writes the portal's audit and the anchors of the station's journal into `dir`.
+    ///
+    /// # Errors
+    /// The portal fails.
+    pub fn export_audit(&self, dir: &Path) -> Result<()> {
+        let path = dir.to_string_lossy().into_owned();
+        run("portal audit export", &mut self.portal_command(&["audit", "export", "--dir", &path])?, None)?;
+        Ok(())
+    }
+
     /// The running station.
     ///
     /// # Errors

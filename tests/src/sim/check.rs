@@ -137,7 +137,7 @@ fn journal(dir: &Path) -> Result<()> {
     let store = journal::raw::pairs(dir)?.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string());
     let archive =
         Archive::read(dir).map_err(|(path, error)| anyhow::anyhow!("{}: {error}", path.display()))?;
-    let verdict = audit::verify(&Evidence { archive, store, anchors: Vec::new(), station_key: None });
+    let verdict = audit::verify(&Evidence { archive, store, anchors: Vec::new(), station_keys: Vec::new() });
     ensure!(verdict.findings.is_empty(), "{:?}", verdict.findings);
     ensure!(verdict.waiting == 0, "{} reports wait", verdict.waiting);
     Ok(())
