@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use audit::{Archive, Evidence};
+use audit::{Archive, Evidence, KnownHead, PortalEvidence};
 use model::KeyId;
 use ukey_sim::Summary;
 
@@ -21,15 +21,20 @@ pub fn all(world: &mut World) -> Result<Outcome> {
     doubles(world)?;
     let made = orders(world)?;
     let spoiled = keys(world, &made)?;
+    let exported = super::portal::folder()?;
+    world.net.portal().export_audit(exported.path())?;
+    let mut heads = Vec::new();
     for station in &mut world.stations {
         station.running = None;
         ensure!(
             !station.dir.join("saved-was-not-put-back").exists(),
             "the simulation could not tear a write"
         );
-        journal(&station.dir.join("station/journal"))
-            .with_context(|| format!("journal of {}", station.name))?;
+        let anchors = exported.path().join(format!("anchors-{}.jsonl", station.name));
+        let kept = journal(&station.dir.join("station/journal"), &anchors);
+        heads.extend(kept.with_context(|| format!("journal of {}", station.name))?);
     }
+    chain(exported.path(), heads)?;
     Ok(Outcome { orders: world.numbers.len(), made: made.len(), spoiled, faults, restarts })
 }
 
@@ -41,6 +46,7 @@ fn doubles(world: &World) -> Result<()> {
         ("waybills", "select waybill from parcels"),
         ("signing certificates", "select sign_serial from certificates"),
         ("encryption certificates", "select enc_serial from certificates"),
+        ("heads of one place of a journal", "select station || ' ' || sequence from anchors"),
         ("live keys of jobs", "select job from keys where state in ('bound', 'issued')"),
     ] {
         let doubles = portal.doubles(sql)?;
@@ -132,13 +138,26 @@ fn keys(world: &World, made: &BTreeMap<String, String>) -> Result<usize> {
     Ok(spoiled)
 }
 
-/// The journal is whole, by a reader that shares nothing with its writer.
-fn journal(dir: &Path) -> Result<()> {
+/// The journal is whole and is what the portal was told of it, by a reader that shares nothing with its writer. The heads that it keeps.
+fn journal(dir: &Path, anchors: &Path) -> Result<Vec<KnownHead>> {
     let store = journal::raw::pairs(dir)?.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string());
     let archive =
         Archive::read(dir).map_err(|(path, error)| anyhow::anyhow!("{}: {error}", path.display()))?;
-    let verdict = audit::verify(&Evidence { archive, store, anchors: Vec::new(), station_keys: Vec::new() });
+    // A station that ended no job was not heard of.
+    let anchors = std::fs::read_to_string(anchors).unwrap_or_default();
+    let anchors = audit::anchors::read(&anchors).map_err(anyhow::Error::msg)?;
+    let evidence = Evidence { archive, store, anchors, station_keys: Vec::new() };
+    let verdict = audit::verify(&evidence);
     ensure!(verdict.findings.is_empty(), "{:?}", verdict.findings);
     ensure!(verdict.waiting == 0, "{} reports wait", verdict.waiting);
+    Ok(audit::portal_heads(&evidence, "the journal"))
+}
+
+/// The portal's audit is whole and is what the stations were told of it.
+fn chain(exported: &Path, heads: Vec<KnownHead>) -> Result<()> {
+    ensure!(!heads.is_empty(), "no station kept a head of the portal's audit");
+    let lines = std::fs::read(exported.join("portal.jsonl"))?;
+    let verdict = audit::verify_portal(&PortalEvidence { lines, heads, key: None });
+    ensure!(verdict.findings.is_empty(), "{:?}", verdict.findings);
     Ok(())
 }

@@ -218,6 +218,14 @@ impl PlayedPortal {
         Ok(())
     }
 
+    /// Writes the audit and the anchors into `dir`.
+    ///
+    /// # Errors
+    /// The database's or the file system's.
+    pub fn export_audit(&self, dir: &Path) -> Result<()> {
+        self.runtime.block_on(portal::audit::export(&self.state.db, dir)).map(drop)
+    }
+
     /// The first column of a query, as text.
     ///
     /// # Errors
