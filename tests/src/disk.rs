@@ -28,15 +28,28 @@ impl Disk {
         let file = std::fs::File::create_new(&image).with_context(|| format!("{}", image.display()))?;
         file.set_len(mebibytes * 1024 * 1024)?;
         run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image))?;
-        Self::mount(&image, &folder.join("mounted"))
+        Self::mount_in(&image, folder)
     }
 
-    fn mount(image: &Path, place: &Path) -> Result<Self> {
-        std::fs::create_dir(place)?;
+    fn mount_in(image: &Path, folder: &Path) -> Result<Self> {
+        let place = folder.join("mounted");
+        std::fs::create_dir(&place)?;
+        Self::mount(image, &place)?;
+        Ok(Self { image: image.to_owned(), place })
+    }
+
+    fn mount(image: &Path, place: &Path) -> Result<()> {
         run(Command::new("mount").args(["-o", "loop"]).arg(image).arg(place)).context(
             "a file system image cannot be mounted: power cuts are tried as root on a machine with loop devices (/dev/loop-control)",
-        )?;
-        Ok(Self { image: image.to_owned(), place: place.to_owned() })
+        )
+    }
+
+    /// Makes all that was written so far be there after a power cut.
+    ///
+    /// # Errors
+    /// What `sync` says.
+    pub fn sync(&self) -> Result<()> {
+        run(Command::new("sync").arg("-f").arg(&self.place))
     }
 
     /// Where it is mounted.
@@ -51,8 +64,27 @@ impl Disk {
     /// What copying or mounting says.
     pub fn after_a_power_cut(&self, folder: &Path) -> Result<Self> {
         let copy = folder.join("image");
-        run(Command::new("cp").arg("--sparse=always").arg(&self.image).arg(&copy))?;
-        Self::mount(&copy, &folder.join("mounted"))
+        self.copy(&copy)?;
+        Self::mount_in(&copy, folder)
+    }
+
+    /// The power fails now and comes back: what is left is mounted in the same place. What writes is stopped before; `end` ends it, once
+    /// what the disk has is taken.
+    ///
+    /// # Errors
+    /// What copying, `end` or mounting says.
+    pub fn cut(&mut self, end: impl FnOnce() -> Result<()>) -> Result<()> {
+        let left = self.image.with_extension("left");
+        self.copy(&left)?;
+        end()?;
+        run(Command::new("umount").arg(&self.place))?;
+        Self::mount(&left, &self.place)?;
+        std::fs::remove_file(std::mem::replace(&mut self.image, left))?;
+        Ok(())
+    }
+
+    fn copy(&self, to: &Path) -> Result<()> {
+        run(Command::new("cp").arg("--sparse=always").arg(&self.image).arg(to))
     }
 }
 

@@ -1,8 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+pub mod cuts;
 pub mod disk;
 pub mod http;
 pub mod inside;
+pub mod invariants;
+pub mod kills;
 pub mod laws;
 pub mod orders;
 pub mod pcscd;
@@ -10,6 +13,7 @@ pub mod places;
 pub mod plain_card;
 pub mod process;
 pub mod proof;
+pub mod shift;
 pub mod sim;
 pub mod stack;
 pub mod staff;

@@ -88,6 +88,12 @@ impl Pcscd {
         self.dir.join(SOCKET)
     }
 
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// What pcscd says.
     #[must_use]
     pub fn log(&self) -> PathBuf {

@@ -36,6 +36,12 @@ impl Process {
         Ok(Self { name: name.to_owned(), log: log.to_owned(), child: Some(child) })
     }
 
+    /// Its process id, until it was ended.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))

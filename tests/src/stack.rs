@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::{
     http::{Operator, get_json},
+    invariants::{self, Verdict},
     pcscd::Pcscd,
     places::{free_port, program, tree},
     process::{Process, run, wait_for},
@@ -61,11 +62,15 @@ pub struct Plan {
     pub interrupted_seconds: u64,
     /// How long a key in work waits for the portal, in seconds.
     pub answer_seconds: u64,
+    /// Where that lies which has a power of its own and keeps what it was told whatever happens to this machine: keys, the HSM, paper, SF.
+    pub outside: Option<PathBuf>,
+    /// Whether only keys of registered deliveries are made.
+    pub stock: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { slots: 16, interrupted_seconds: 60, answer_seconds: 120 }
+        Self { slots: 16, interrupted_seconds: 60, answer_seconds: 120, outside: None, stock: false }
     }
 }
 
@@ -87,9 +92,10 @@ impl Stack {
     fn prepare(dir: &Path, plan: &Plan) -> Result<Self> {
         fs::create_dir_all(dir)?;
         let dir = dir.canonicalize()?;
-        for sub in ["logs", "labels", "secrets", "tokens", "pcscd"] {
+        for sub in ["logs", "secrets", "pcscd"] {
             fs::create_dir_all(dir.join(sub))?;
         }
+        outside(&dir, plan)?;
         let (http, mqtt, kiosk, sandbox) = (free_port()?, free_port()?, free_port()?, free_port()?);
         let stack = Self {
             pcscd: Pcscd::start(&dir.join("pcscd"), plan.slots)?,
@@ -108,6 +114,10 @@ impl Stack {
         write_secrets(&stack.dir)?;
         fs::write(stack.dir.join("portal.toml"), portal_config(&stack.dir, http, mqtt, sandbox))?;
         fs::write(stack.dir.join("station.toml"), stack.station_config(kiosk, plan))?;
+        if plan.stock {
+            let file = stack.dir.join("portal.toml");
+            fs::write(&file, fs::read_to_string(&file)?.replace("required = false", "required = true"))?;
+        }
         let tokens = stack.dir.join("tokens");
         let conf = format!(
             "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
@@ -176,8 +186,14 @@ impl Stack {
         let listen = self.sandbox_url.trim_start_matches("http://");
         command.args(["--listen", listen, "--partner-id", PARTNER, "--checkword-file"]);
         command.arg(self.dir.join("secrets/sf-checkword"));
-        command.arg("--state").arg(self.dir.join("sf-state.json"));
-        self.sandbox = Some(Process::start("sandbox", &mut command, &self.logs.join("sandbox.log"))?);
+        // The double replaces its file, and would replace a link as well.
+        let state = self.dir.join("sf-state.json");
+        let (state, log) = match fs::read_link(&state) {
+            Ok(outside) => (outside.clone(), outside.with_file_name("sandbox.log")),
+            Err(_) => (state, self.logs.join("sandbox.log")),
+        };
+        command.arg("--state").arg(state);
+        self.sandbox = Some(Process::start("sandbox", &mut command, &log)?);
         let url = format!("{}/control/orders", self.sandbox_url);
         wait_for("the double of SF", START, || Ok(get_json(&url).ok()))?;
         Ok(())
@@ -275,6 +291,48 @@ impl Stack {
         Ok(())
     }
 
+    /// Registers a delivery of blanks.
+    ///
+    /// # Errors
+    /// The portal refuses it.
+    pub fn register(&self, lot: &str, blanks: &[PathBuf]) -> Result<()> {
+        let mut rows = "maker,model,serial\n".to_owned();
+        for blank in blanks {
+            let flash: Value = serde_json::from_slice(&fs::read(blank)?)?;
+            let text = |name: &str| flash[name].as_str().unwrap_or_default().to_owned();
+            rows.push_str(&format!("{},{},{}\n", text("maker"), text("model"), text("serial")));
+        }
+        let file = self.dir.join(format!("{lot}.csv"));
+        fs::write(&file, rows)?;
+        let path = file.to_string_lossy().into_owned();
+        run("portal stock add", &mut self.portal_command(&["stock", "add", "--lot", lot, &path])?, None)?;
+        Ok(())
+    }
+
+    /// Where the keys lie.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.dir.join("keys")
+    }
+
+    /// Ids of all processes that would lose their power with this machine. SF is elsewhere.
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        let ours = [&self.station, &self.portal, &self.broker].into_iter().flatten();
+        ours.filter_map(Process::id).chain(self.pcscd.id()).collect()
+    }
+
+    /// Ends all of [`Self::processes`] as a power cut does, stopped ones too.
+    ///
+    /// # Errors
+    /// One does not run.
+    pub fn lose_power(&mut self) -> Result<()> {
+        for process in [self.station.take(), self.portal.take(), self.broker.take()] {
+            process.context("a program of the stack does not run")?.kill9()?;
+        }
+        self.pcscd.kill9()
+    }
+
     /// Writes the CA's public files into `dir`.
     ///
     /// # Errors
@@ -330,6 +388,28 @@ impl Stack {
         }
     }
 
+    /// Stops the portal and the broker cleanly, so that what they wrote can be looked at.
+    ///
+    /// # Errors
+    /// One does not stop, or ends with an error.
+    pub fn stop_portal(&mut self) -> Result<()> {
+        for process in [self.portal.take(), self.broker.take()].into_iter().flatten() {
+            let mut process = process;
+            process.stop(Duration::from_secs(60))?;
+        }
+        Ok(())
+    }
+
+    /// Stops station and portal, and says what the invariants say.
+    ///
+    /// # Errors
+    /// One does not stop, or the evidence cannot be read.
+    pub fn close_and_check(&mut self) -> Result<Verdict> {
+        self.stop_station()?;
+        self.stop_portal()?;
+        invariants::check(&self.dir)
+    }
+
     /// Leaves everything running when this value is dropped.
     pub fn leave(mut self) {
         for process in
@@ -339,6 +419,23 @@ impl Stack {
         }
         std::mem::forget(self);
     }
+}
+
+/// Folders that are here, or lead to where they are.
+fn outside(dir: &Path, plan: &Plan) -> Result<()> {
+    for sub in ["keys", "labels", "tokens"] {
+        match &plan.outside {
+            None => fs::create_dir_all(dir.join(sub))?,
+            Some(outside) => {
+                fs::create_dir_all(outside.join(sub))?;
+                symlink(outside.join(sub), dir.join(sub))?;
+            }
+        }
+    }
+    if let Some(outside) = &plan.outside {
+        symlink(outside.join("sf-state.json"), dir.join("sf-state.json"))?;
+    }
+    Ok(())
 }
 
 /// Partner id at the double of SF.

@@ -34,8 +34,10 @@ pub struct Done {
 }
 
 /// Staff with a stack of blanks.
-pub struct Staff<'a> {
-    stack: &'a Stack,
+pub struct Staff {
+    screen: String,
+    /// Where the reader of each slot waits for its card.
+    readers: BTreeMap<String, SocketAddr>,
     latency: Latency,
     blanks: VecDeque<PathBuf>,
     plugged: BTreeMap<String, (PathBuf, Attached, Instant)>,
@@ -60,11 +62,16 @@ pub fn make_blanks(dir: &Path, profiles: &[&Profile], count: usize, first: usize
     Ok(made)
 }
 
-impl<'a> Staff<'a> {
+impl Staff {
     /// Staff at the bench of `stack`.
     #[must_use]
-    pub fn new(stack: &'a Stack, blanks: Vec<PathBuf>, latency: Latency) -> Self {
-        Self { stack, latency, blanks: blanks.into(), plugged: BTreeMap::new(), done: Vec::new() }
+    pub fn new(stack: &Stack, blanks: Vec<PathBuf>, latency: Latency) -> Self {
+        let ports =
+            stack.slots.iter().enumerate().filter_map(|(at, slot)| Some((slot, stack.pcscd.port(at).ok()?)));
+        let readers =
+            ports.map(|(slot, port)| (slot.clone(), SocketAddr::from(([127, 0, 0, 1], port)))).collect();
+        let screen = stack.status_url();
+        Self { screen, readers, latency, blanks: blanks.into(), plugged: BTreeMap::new(), done: Vec::new() }
     }
 
     /// Plugs a flash file into a slot.
@@ -82,14 +89,9 @@ impl<'a> Staff<'a> {
     /// The slot is not free or the reader does not take it.
     pub fn plug_key(&mut self, slot: &str, flash: &Path, key: impl Into<SharedKey>) -> Result<()> {
         ensure!(!self.plugged.contains_key(slot), "slot {slot} has a key in it");
-        let attached = vpcd::attach(self.address(slot)?, key)?;
+        let attached = vpcd::attach(*self.readers.get(slot).context("no such slot")?, key)?;
         self.plugged.insert(slot.to_owned(), (flash.to_owned(), attached, Instant::now()));
         Ok(())
-    }
-
-    fn address(&self, slot: &str) -> Result<SocketAddr> {
-        let index = self.stack.slots.iter().position(|name| name == slot).context("no such slot")?;
-        Ok(SocketAddr::from(([127, 0, 0, 1], self.stack.pcscd.port(index)?)))
     }
 
     /// Pulls whatever is in a slot; its flash file.
@@ -105,7 +107,24 @@ impl<'a> Staff<'a> {
     /// # Errors
     /// The station does not answer.
     pub fn screen(&self) -> Result<Value> {
-        get_json(&self.stack.status_url())
+        get_json(&self.screen)
+    }
+
+    /// Slots with a key in them.
+    #[must_use]
+    pub fn plugged(&self) -> Vec<String> {
+        self.plugged.keys().cloned().collect()
+    }
+
+    /// Slots without one.
+    #[must_use]
+    pub fn free(&self) -> Vec<String> {
+        self.readers.keys().filter(|slot| !self.plugged.contains_key(*slot)).cloned().collect()
+    }
+
+    /// Puts a key back to the blanks, below all others.
+    pub fn put_back(&mut self, flash: PathBuf) {
+        self.blanks.push_back(flash);
     }
 
     /// Blanks not plugged yet.

@@ -13,6 +13,7 @@ use audit::{Archive, Evidence};
 use e2e::{
     disk::{Disk, stop},
     places::program,
+    sim::dice::Dice,
 };
 use journal::Journal;
 
@@ -27,15 +28,9 @@ const SOON: Duration = Duration::from_secs(120);
 fn cuts() -> Result<Vec<usize>> {
     let number = |name| std::env::var(name).map_or(Ok(0), |text: String| text.parse::<u64>());
     let (more, seed) = (number(MORE.0)?, number(MORE.1)?);
-    // SplitMix64: one line, and the same on every machine.
-    let mixed = |n: u64| {
-        let mut z = seed.wrapping_add(n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    };
-    let chance = (1..=more).map(|n| usize::try_from(mixed(n) % 12_000));
-    Ok(CUTS.into_iter().map(Ok).chain(chance).collect::<Result<_, _>>()?)
+    let mut dice = Dice::new(seed);
+    let dice = (0..more).map(|_| usize::try_from(dice.below(12_000)));
+    Ok(CUTS.into_iter().map(Ok).chain(dice).collect::<Result<_, _>>()?)
 }
 
 /// Killed when dropped, stopped or not.

@@ -134,6 +134,18 @@ fn p8_a_stream_is_shown_wherever_it_lies() {
 }
 
 #[test]
+fn p8_an_outline_names_what_store_and_archive_have() {
+    let honest = evidence();
+    let outline = audit::outline(&honest);
+    let streams: Vec<&str> = outline.streams.iter().map(String::as_str).collect();
+    assert_eq!(streams, ["job-0", "job-1", "job-2", "job-3", "job-4", "running"]);
+    let acknowledged = outline.reports.values().filter(|acknowledged| **acknowledged).count();
+    assert_eq!((outline.reports.len(), acknowledged), (6, 5));
+    let archive = Evidence { store: Ok(Vec::new()), ..honest };
+    assert!(audit::outline(&archive).streams.contains("job-0"));
+}
+
+#[test]
 fn p8_a_flipped_byte_is_found() {
     let honest = evidence();
     // Every byte of an entry of the archive: its length, its sequence, its link, its value.

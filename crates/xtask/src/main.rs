@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // A chore talks to whoever ran it.
 
 mod ci;
+mod planted;
 mod run;
 mod tidy;
 
@@ -33,6 +34,24 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Runs the fault suite: laws, simulation, kills and power cuts; ends with one line of figures.
+    Faults {
+        /// Instead, plants each defect of tests/planted/ into a copy of the tree: the suite must see it.
+        #[arg(long)]
+        planted: bool,
+        /// Seeds of the simulation.
+        #[arg(long)]
+        seeds: Option<u64>,
+        /// `kill -9` of the station.
+        #[arg(long)]
+        kills: Option<u64>,
+        /// Power cuts of the whole machine.
+        #[arg(long)]
+        powercuts: Option<u64>,
+        /// From which all other seeds follow.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -41,6 +60,10 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Profiles => profiles(),
         Chore::Bench { arguments } => bench(&arguments),
+        Chore::Faults { planted: true, .. } => planted::run_all(),
+        Chore::Faults { seeds, kills, powercuts, seed, .. } => {
+            faults([("--seeds", seeds), ("--kills", kills), ("--powercuts", powercuts), ("--seed", seed)])
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -70,6 +93,22 @@ fn profiles() -> Result<()> {
 /// The bench starts the programs as a user would, so all of them are built first, by the same command as for the demo: another
 /// selection of packages would be compiled with other features, all over again.
 fn bench(arguments: &[String]) -> Result<()> {
-    run::run(run::cargo()?.args(["build", "--quiet", "--workspace", "--bins"]))?;
+    programs()?;
     run::run(run::at_root("target/debug/bench")?.args(arguments))
+}
+
+fn programs() -> Result<()> {
+    run::run(run::cargo()?.args(["build", "--quiet", "--workspace", "--bins"]))
+}
+
+/// As for the bench, all programs are built first.
+fn faults(options: [(&str, Option<u64>); 4]) -> Result<()> {
+    programs()?;
+    let mut command = run::at_root("target/debug/faults")?;
+    for (name, value) in options {
+        if let Some(value) = value {
+            command.arg(name).arg(value.to_string());
+        }
+    }
+    run::run(&mut command)
 }

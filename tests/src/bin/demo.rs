@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -15,6 +16,7 @@ use e2e::{
     http::Operator,
     orders, places,
     proof::{self, Finished},
+    shift::delivered,
     stack::{OPERATOR, Plan, Stack},
     staff::{Staff, make_blanks},
 };
@@ -51,6 +53,9 @@ fn main() -> Result<()> {
 
     let profiles = profile::load_dir(&places::tree().join("firmware-profiles"))?;
     let models: Vec<_> = profiles.iter().filter(|profile| profile.maker == "ukey").collect();
+    // The keys are results; whoever looks at the stack finds them there too.
+    fs::remove_dir(stack.keys())?;
+    symlink(out.join("keys"), stack.keys())?;
     let blanks = make_blanks(&out.join("keys"), &models, usize::try_from(keys)?, 1)?;
     let begin = Instant::now();
     let done = make(&stack, &operator, blanks, wanted.len())?;
@@ -104,19 +109,6 @@ fn make(stack: &Stack, operator: &Operator, blanks: Vec<PathBuf>, orders: usize)
         println!("  slot {}: {}: {}", bad.slot, bad.flash.display(), bad.message);
     }
     Ok(staff.done.into_iter().map(|done| done.flash).collect())
-}
-
-/// How many orders are 待配送, page by page.
-fn delivered(operator: &Operator) -> Result<usize> {
-    let (mut count, mut page) = (0, String::new());
-    loop {
-        let list = operator.get(&format!("/api/orders?state=awaiting_delivery&page={page}"))?;
-        count += list["orders"].as_array().map_or(0, Vec::len);
-        match list["next"].as_str() {
-            Some(next) => page = next.to_owned(),
-            None => return Ok(count),
-        }
-    }
 }
 
 /// What the portal knows of each order.
@@ -272,5 +264,7 @@ fn keep(stack: Stack, work: &Path) -> Result<()> {
 }
 
 fn finish(mut stack: Stack) -> Result<()> {
-    stack.stop_station()
+    let verdict = stack.close_and_check()?;
+    println!("{verdict}");
+    verdict.ensure_whole()
 }

@@ -1,5 +1,7 @@
 //! Chance by seed.
 
+use std::ops::Range;
+
 /// Numbers that follow from a seed alone (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
@@ -18,6 +20,17 @@ impl Dice {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         (z ^ (z >> 31)).checked_rem(sides).unwrap_or(0)
+    }
+
+    /// A number of `range`; its start, if it is empty.
+    pub fn within(&mut self, range: Range<u64>) -> u64 {
+        range.start + self.below(range.end.saturating_sub(range.start))
+    }
+
+    /// One of `all`, if there are any.
+    pub fn one_of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
+        let at = usize::try_from(self.below(all.len() as u64)).unwrap_or(0);
+        all.get(at)
     }
 
     /// True once in `n` throws.

@@ -12,7 +12,7 @@
 
 mod budget;
 mod check;
-mod dice;
+pub mod dice;
 mod net;
 mod portal;
 mod process;
