@@ -238,6 +238,10 @@ fn a_key_that_nobody_answers_for() {
         drop(e.books[0].attempts.insert(stream("3"), attempt("3", "b-1", Some("error"))));
     });
     finds(Unaccounted, "which does not know it", |e| e.ledger.jobs[2].key_id = None);
+    finds(Unaccounted, "is blank for job None", |e| {
+        e.ledger.keys[3] = key("4", "blank", None);
+        e.ledger.certificates[3].revoked_ms = None;
+    });
     finds(Unaccounted, "which does not know it", |e| e.ledger.keys[3].state = "eaten".into());
 }
 

@@ -43,7 +43,7 @@ fn known(evidence: &Evidence, key: &Key, broken: &mut Broken) {
             let job = evidence.ledger.jobs.iter().find(|job| Some(&job.job) == key.job.as_ref());
             job.is_some_and(|job| job.key_id.as_ref() == Some(id))
         }
-        "blank" => key.job.is_none(),
+        "blank" => key.job.is_none() && evidence.ledger.valid_of(id).next().is_none(),
         "spoiled" | "lost" => {
             if evidence.ledger.valid_of(id).next().is_some() {
                 let what = format!("key {id} is {} and has certificates that are not revoked", key.state);
