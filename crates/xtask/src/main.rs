@@ -39,6 +39,9 @@ enum Chore {
         /// Instead, plants each defect of tests/planted/ into a copy of the tree: the suite must see it.
         #[arg(long)]
         planted: bool,
+        /// Of the planted defects, those whose name has this in it.
+        #[arg(long, requires = "planted")]
+        only: Option<String>,
         /// Seeds of the simulation.
         #[arg(long)]
         seeds: Option<u64>,
@@ -60,7 +63,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Profiles => profiles(),
         Chore::Bench { arguments } => bench(&arguments),
-        Chore::Faults { planted: true, .. } => planted::run_all(),
+        Chore::Faults { planted: true, only, .. } => planted::run(only.as_deref().unwrap_or_default()),
         Chore::Faults { seeds, kills, powercuts, seed, .. } => {
             faults([("--seeds", seeds), ("--kills", kills), ("--powercuts", powercuts), ("--seed", seed)])
         }

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::run::{at_root, cargo, output, root, run};
+use crate::run::{self, at_root, cargo, output, root};
 
 /// nextest ends so when tests ran and some failed; a build that fails or no test ends otherwise.
 const TESTS_FAILED: i32 = 100;
@@ -24,9 +24,11 @@ struct Planted {
     build: Vec<String>,
 }
 
-/// Plants every defect in turn; all must be seen.
-pub fn run_all() -> Result<()> {
-    let patches = patches()?;
+/// Plants in turn every defect whose name has `only` in it; all must be seen.
+pub fn run(only: &str) -> Result<()> {
+    let mut patches = patches()?;
+    patches.retain(|patch| patch.name.contains(only));
+    ensure!(!patches.is_empty(), "no patch of tests/planted/ has {only:?} in its name");
     let copy = Copy::make()?;
     let mut found = 0;
     for patch in &patches {
@@ -91,7 +93,7 @@ impl Copy {
             // What others made is the same in the copy: it need not be built again.
             let warm = root()?.join("target/debug");
             fs::create_dir_all(&copy.target)?;
-            run(Command::new("cp").arg("-a").arg(warm).arg(&copy.target))?;
+            run::run(Command::new("cp").arg("-a").arg(warm).arg(&copy.target))?;
         }
         Ok(copy)
     }
@@ -110,7 +112,7 @@ impl Copy {
 
     fn sees(&self, patch: &Planted) -> Result<bool> {
         self.build(patch)?;
-        run(self.nextest(patch)?.arg("--no-tests=fail"))
+        run::run(self.nextest(patch)?.arg("--no-tests=fail"))
             .with_context(|| format!("{}: its tests fail without it", patch.name))?;
         self.apply(patch, &[])?;
         let seen = self.fails(patch);
@@ -127,9 +129,9 @@ impl Copy {
     /// Programs first, then the tests themselves.
     fn build(&self, patch: &Planted) -> Result<()> {
         if !patch.build.is_empty() {
-            run(self.cargo()?.args(["build", "--quiet"]).args(&patch.build))?;
+            run::run(self.cargo()?.args(["build", "--quiet"]).args(&patch.build))?;
         }
-        run(self.nextest(patch)?.arg("--no-run"))
+        run::run(self.nextest(patch)?.arg("--no-run"))
     }
 
     fn nextest(&self, patch: &Planted) -> Result<Command> {
@@ -154,7 +156,7 @@ fn apply(tree: &Path, patch: &Path, how: &[&str]) -> Result<()> {
     let mut git = Command::new("git");
     let above = tree.parent().context("the tree has no folder above it")?;
     git.current_dir(tree).env("GIT_CEILING_DIRECTORIES", above).arg("apply").args(how).arg(patch);
-    run(&mut git).with_context(|| format!("{} does not apply", patch.display()))
+    run::run(&mut git).with_context(|| format!("{} does not apply", patch.display()))
 }
 
 #[cfg(test)]
