@@ -9,9 +9,9 @@ use e2e::invariants::{Kind, Verdict};
 #[derive(Debug, Default)]
 pub struct Total {
     /// Profiles × command indices × kinds of fault.
-    pub points: u64,
+    pub points: usize,
     /// Journal cut points.
-    pub cuts: u64,
+    pub cuts: usize,
     /// Seeds simulated.
     pub seeds: u64,
     /// `kill -9` of the station.
