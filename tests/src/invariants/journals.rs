@@ -1,7 +1,7 @@
 //! The stations' journals: what each says of jobs, labels and reports, and what is wrong with it by itself.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -21,6 +21,8 @@ pub(super) struct Book {
     pub labels: Vec<(String, String)>,
     /// Reports that were ever in the outbox, and whether they were acknowledged.
     pub reports: BTreeMap<String, bool>,
+    /// Reports that the portal refused and staff gave up, with a reason.
+    pub discarded: BTreeSet<String>,
 }
 
 /// One job on one key.
@@ -42,6 +44,21 @@ impl Book {
                 && job.is_none_or(|job| attempt.job == job)
                 && (attempt.ended.is_none() || waits)
         })
+    }
+}
+
+impl Book {
+    fn take(&mut self, stream: &str, records: &[Value]) -> Result<()> {
+        if stream.starts_with("job/") {
+            self.attempts.insert(stream.to_owned(), attempt(records)?);
+        } else if let Some(order) = stream.strip_prefix("order/") {
+            let waybills = records.iter().filter_map(|record| record["waybill"].as_str());
+            self.labels.extend(waybills.map(|waybill| (order.to_owned(), waybill.to_owned())));
+        } else if records.iter().any(|record| record["record"] == "discarded" && record["reason"] != "") {
+            let report = records.first().and_then(|parked| parked["report"].as_str());
+            self.discarded.extend(report.map(str::to_owned));
+        }
+        Ok(())
     }
 }
 
@@ -68,25 +85,18 @@ fn book(station: String, journal: &Path) -> Result<Book> {
     ensure!(journal.join("db").exists(), "it holds no journal");
     let store = journal::raw::pairs(journal)?.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string());
     let archive = Archive::read(journal).map_err(|(path, e)| anyhow::anyhow!("{}: {e}", path.display()))?;
-    let evidence = Evidence { archive, store, anchors: Vec::new(), station_key: None };
+    let evidence = Evidence { archive, store, anchors: Vec::new(), station_keys: Vec::new() };
     let findings = audit::verify(&evidence).findings.iter().map(ToString::to_string).collect();
     let outline = audit::outline(&evidence);
     let mut book = Book { station, findings, reports: outline.reports, ..Book::default() };
-    for stream in &outline.streams {
-        let records: Result<Vec<Value>, _> = audit::show(&evidence, stream)
-            .records
-            .values()
-            .map(|bytes| serde_json::from_slice(bytes))
-            .collect();
-        match records {
+    let kept = ["job/", "order/", "parked/"];
+    for stream in outline.streams.iter().filter(|stream| kept.iter().any(|kind| stream.starts_with(kind))) {
+        let shown = audit::show(&evidence, stream);
+        // A parked report's bytes stand between its records.
+        let records = shown.records.values().map(|bytes| serde_json::from_slice(bytes));
+        match records.collect::<Result<Vec<Value>, _>>() {
             Err(error) => book.findings.push(format!("a record of stream {stream} cannot be read: {error}")),
-            Ok(records) if stream.starts_with("job/") => {
-                book.attempts.insert(stream.clone(), attempt(&records)?);
-            }
-            Ok(records) => book.labels.extend(records.iter().filter_map(|record| {
-                let order = stream.strip_prefix("order/")?;
-                Some((order.to_owned(), record["waybill"].as_str()?.to_owned()))
-            })),
+            Ok(records) => book.take(stream, &records)?,
         }
     }
     Ok(book)

@@ -54,6 +54,7 @@ fn good() -> Evidence {
     let book = Book {
         station: "bench-1".into(),
         findings: Vec::new(),
+        discarded: Default::default(),
         attempts: attempts.into_iter().map(|(key, job, end)| (stream(key), attempt(key, job, end))).collect(),
         labels: vec![("a".into(), "SF1".into())],
         reports: ["1", "2", "4"]
@@ -266,6 +267,7 @@ fn a_waybill_that_is_on_two_parcels() {
 fn a_record_that_is_missing_or_another() {
     use Kind::{Lost, Unaccounted};
     finds(Lost, "was acknowledged and the portal has it not", |e| drop(e.ledger.reports.remove(2)));
+    finds(Unaccounted, "nobody gave it up", |e| e.ledger.reports[2].refusal = Some("no such job".into()));
     finds(Lost, "the journal knows nothing of it", |e| drop(e.books[0].reports.remove("label:a")));
     finds(Lost, "was never reported", |e| drop(e.books[0].reports.remove(&format!("ended:{}", stream("1")))));
     finds(Unaccounted, "the journal says key", |e| e.ledger.reports[0].event["outcome"] = json!("error"));

@@ -14,10 +14,16 @@ pub(super) fn check(evidence: &Evidence, broken: &mut Broken) {
         for finding in &book.findings {
             broken.lost(format!("the journal is broken: {finding}"), journal.clone());
         }
-        for (id, acknowledged) in &book.reports {
-            if *acknowledged && evidence.ledger.report(&book.station, id).is_none() {
-                broken
-                    .lost(format!("report {id} was acknowledged and the portal has it not"), journal.clone());
+        for id in book.reports.iter().filter(|(_, acknowledged)| **acknowledged).map(|(id, _)| id) {
+            match evidence.ledger.report(&book.station, id) {
+                None => {
+                    broken.lost(format!("report {id} was acknowledged and the portal has it not"), &*journal)
+                }
+                Some(report) if report.refusal.is_some() && !book.discarded.contains(id) => {
+                    let what = format!("report {id} was refused, left the outbox, and nobody gave it up");
+                    broken.unaccounted(what, &*journal);
+                }
+                Some(_) => {}
             }
         }
         for (stream, attempt) in &book.attempts {
