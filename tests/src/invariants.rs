@@ -111,7 +111,7 @@ struct Evidence {
     labels: Vec<String>,
     sf: Vec<Shipment>,
     /// Certificate serials (signing, encryption) that each issued key proved to hold, or why not.
-    read_back: BTreeMap<String, Result<(String, String), String>>,
+    read_back: BTreeMap<String, read_back::Proof>,
     /// File and what of whom is in it.
     leaks: Vec<(PathBuf, String)>,
 }

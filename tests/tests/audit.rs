@@ -15,7 +15,7 @@ use ukey_sim::Latency;
 
 /// Two orders, from approval to the parcel; then the station is stopped.
 fn worked(dir: &Path) -> Stack {
-    let plan = Plan { slots: 4, interrupted_seconds: 20, answer_seconds: 60 };
+    let plan = Plan { slots: 4, interrupted_seconds: 20, answer_seconds: 60, ..Plan::default() };
     let mut stack = Stack::start(dir, &plan).unwrap();
     let operator = stack.operator().unwrap();
     let orders = orders::singles(2);

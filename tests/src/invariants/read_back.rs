@@ -7,12 +7,11 @@ use anyhow::Result;
 use super::{flash::Flash, ledger::Ledger};
 use crate::{places, proof};
 
-/// Serials (signing, encryption) that each issued key proved to hold, or why it did not.
-pub(super) fn prove(
-    ledger: &Ledger,
-    flashes: &[Flash],
-    scratch: &Path,
-) -> Result<BTreeMap<String, Result<(String, String), String>>> {
+/// Serials (signing, encryption) that a key proved to hold, or why it did not.
+pub(super) type Proof = Result<(String, String), String>;
+
+/// What each issued key proved.
+pub(super) fn prove(ledger: &Ledger, flashes: &[Flash], scratch: &Path) -> Result<BTreeMap<String, Proof>> {
     let profiles = profile::load_dir(&places::tree().join("firmware-profiles"))?;
     let mut proved = BTreeMap::new();
     for flash in flashes.iter().filter(|flash| ledger.key_state(&flash.id) == Some("issued") && flash.touched)

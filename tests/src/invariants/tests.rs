@@ -235,7 +235,7 @@ fn a_key_that_nobody_answers_for() {
     finds(Unaccounted, "certificates that are not revoked", |e| e.ledger.certificates[3].revoked_ms = None);
     finds(Unaccounted, "the portal has it as None", |e| e.flashes[4] = flash("5", true));
     finds(Unaccounted, "no journal has it in work", |e| {
-        drop(e.books[0].reports.insert(format!("ended:{}", stream("3")), true));
+        e.books[0].reports.insert(format!("ended:{}", stream("3")), true);
         drop(e.books[0].attempts.insert(stream("3"), attempt("3", "b-1", Some("error"))));
     });
     finds(Unaccounted, "which does not know it", |e| e.ledger.jobs[2].key_id = None);
@@ -268,8 +268,10 @@ fn a_record_that_is_missing_or_another() {
     use Kind::{Lost, Unaccounted};
     finds(Lost, "was acknowledged and the portal has it not", |e| drop(e.ledger.reports.remove(2)));
     finds(Unaccounted, "nobody gave it up", |e| e.ledger.reports[2].refusal = Some("no such job".into()));
-    finds(Lost, "the journal knows nothing of it", |e| drop(e.books[0].reports.remove("label:a")));
-    finds(Lost, "was never reported", |e| drop(e.books[0].reports.remove(&format!("ended:{}", stream("1")))));
+    finds(Lost, "the journal knows nothing of it", |e| e.books[0].reports.retain(|id, _| id != "label:a"));
+    finds(Lost, "was never reported", |e| {
+        e.books[0].reports.retain(|id, _| *id != format!("ended:{}", stream("1")));
+    });
     finds(Unaccounted, "the journal says key", |e| e.ledger.reports[0].event["outcome"] = json!("error"));
     finds(Lost, "the journal is broken", |e| e.books[0].findings.push("link 7: it is missing".into()));
     finds(Lost, "the database is damaged", |e| e.ledger.damage.push("page 3".into()));

@@ -9,13 +9,8 @@ pub(super) fn check(evidence: &Evidence, broken: &mut Broken) {
     for order in &evidence.ledger.orders {
         let jobs: Vec<&Job> = evidence.ledger.jobs_of(&order.number).collect();
         match order.state.as_str() {
-            "draft" | "awaiting_payment" | "awaiting_review" | "rejected" => {
-                if !jobs.is_empty() {
-                    broken.unaccounted(
-                        format!("order {} is {} and has jobs", order.number, order.state),
-                        PLACE,
-                    );
-                }
+            "draft" | "awaiting_payment" | "awaiting_review" | "rejected" if !jobs.is_empty() => {
+                broken.unaccounted(format!("order {} is {} and has jobs", order.number, order.state), PLACE);
             }
             "awaiting_production" => {
                 all_jobs(order, &jobs, broken);
