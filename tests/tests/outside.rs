@@ -36,7 +36,7 @@ struct Scene {
 impl Scene {
     fn new(blanks: usize) -> Self {
         let scratch = tempfile::tempdir().unwrap();
-        let plan = Plan { slots: 4, interrupted_seconds: 20, answer_seconds: 60 };
+        let plan = Plan { slots: 4, interrupted_seconds: 20, answer_seconds: 60, ..Plan::default() };
         let stack = Stack::start(scratch.path(), &plan).unwrap();
         let operator = stack.operator().unwrap();
         let profiles = profile::load_dir(&tree().join("firmware-profiles")).unwrap();

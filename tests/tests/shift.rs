@@ -34,7 +34,7 @@ struct Scene {
 impl Scene {
     fn new(count: usize) -> Self {
         let scratch = tempfile::tempdir().unwrap();
-        let plan = Plan { slots: 2, interrupted_seconds: 5, answer_seconds: 60 };
+        let plan = Plan { slots: 2, interrupted_seconds: 5, answer_seconds: 60, ..Plan::default() };
         let stack = Stack::start(scratch.path(), &plan).unwrap();
         let operator = stack.operator().unwrap();
         let orders = orders::singles(count);
