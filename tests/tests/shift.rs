@@ -70,7 +70,7 @@ impl Scene {
             .map_err(|error| format!("{error:#}"))
     }
 
-    fn told_portal(&self, staff: &Staff<'_>) {
+    fn told_portal(&self, staff: &Staff) {
         wait_for(
             "every report acknowledged",
             PATIENCE,
@@ -84,7 +84,7 @@ impl Scene {
     }
 }
 
-fn wait_slot(staff: &Staff<'_>, slot: &str, what: &str, mut fits: impl FnMut(&Value) -> bool) -> Value {
+fn wait_slot(staff: &Staff, slot: &str, what: &str, mut fits: impl FnMut(&Value) -> bool) -> Value {
     wait_for(&format!("slot {slot} {what}"), PATIENCE, || {
         let screen = staff.screen()?;
         let shown = screen["slots"].as_array().unwrap().iter().find(|shown| shown["slot"] == slot).cloned();
@@ -93,11 +93,11 @@ fn wait_slot(staff: &Staff<'_>, slot: &str, what: &str, mut fits: impl FnMut(&Va
     .unwrap()
 }
 
-fn wait_phase(staff: &Staff<'_>, slot: &str, phase: &str) -> Value {
+fn wait_phase(staff: &Staff, slot: &str, phase: &str) -> Value {
     wait_slot(staff, slot, phase, |shown| shown["phase"] == phase)
 }
 
-fn make(staff: &mut Staff<'_>, slot: &str, flash: &Path) {
+fn make(staff: &mut Staff, slot: &str, flash: &Path) {
     wait_phase(staff, slot, "empty");
     staff.plug(slot, flash).unwrap();
     wait_phase(staff, slot, "passed");
