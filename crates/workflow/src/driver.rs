@@ -7,7 +7,7 @@ use ukey::CardTransport;
 use crate::{
     end::{Interruption, Stop},
     key_at_work::{JobSecrets, KeyAtWork},
-    ports::{Clock, Issuer, IssuerError, Observer, Proceed, Recorder},
+    ports::{Clock, Issuer, IssuerError, Observer, Proceed, Recorder, Settled},
     record::{Ended, Output, Record},
     state::{InWork, State, next, percent},
     steps,
@@ -104,10 +104,27 @@ impl Driver<'_> {
         let in_doubt = work.in_doubt == Some(step.kind);
         // Before the look too: a look may cost a try, and the records must know how many were taken.
         self.keep(work, Record::Intent { step: step.kind, at: self.clock.now() })?;
-        if in_doubt && let Some(output) = resolve(step, key, work)? {
+        if in_doubt && let Some(output) = self.settle(step, key, work)? {
             return Ok(output);
         }
         steps::perform(step.kind, key, work, self.issuer)
+    }
+
+    /// Decides a step in doubt, and says how.
+    fn settle<T: CardTransport>(
+        &mut self,
+        step: &Step,
+        key: &mut KeyAtWork<'_, T>,
+        work: &InWork,
+    ) -> Result<Option<Output>, Stop> {
+        let output = resolve(step, key, work)?;
+        let how = match (&output, step.redo) {
+            (Some(_), _) => Settled::Done,
+            (None, Redo::Repeat) => Settled::Repeated,
+            (None, _) => Settled::NotDone,
+        };
+        self.observer.settled(step.kind, how);
+        Ok(output)
     }
 
     /// On disk first, then in the state: live running and replay go through the same function.

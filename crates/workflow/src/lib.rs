@@ -14,6 +14,6 @@ mod timed;
 pub use driver::Driver;
 pub use end::Interruption;
 pub use identify::{Identified, Look, NotTaken, identify};
-pub use ports::{Clock, Issuer, IssuerError, Observer, Proceed, Recorder, RecorderError};
+pub use ports::{Clock, Issuer, IssuerError, Observer, Proceed, Recorder, RecorderError, Settled};
 pub use record::{Begun, Certificates, Ended, Output, Record};
 pub use state::{Illegal, InWork, State, next, percent, replay};

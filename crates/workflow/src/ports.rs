@@ -72,10 +72,24 @@ pub enum Proceed {
     Halt,
 }
 
+/// What became of a step that was cut off, as far as the key showed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It had been done.
+    Done,
+    /// It had not been done, or not wholly: it is done now.
+    NotDone,
+    /// It may be done twice, so it is done again.
+    Repeated,
+}
+
 /// Sees progress.
 pub trait Observer {
     /// A step is about to begin; `percent` of the plan is done.
     fn step(&mut self, step: StepKind, percent: u8) -> Proceed;
+
+    /// A step in doubt is in doubt no more.
+    fn settled(&mut self, step: StepKind, how: Settled);
 }
 
 /// Wall time for records and a monotonic count for durations.

@@ -11,7 +11,7 @@ use profile::StepKind;
 use support::{ADMIN_PIN, Bench, DEVICE_KEY, profiles};
 use ukey_sim::{Effect, Faults, Summary};
 use wire::{RefusalReason, Refused, RefusedCode};
-use workflow::Interruption;
+use workflow::{Interruption, Settled};
 
 fn names() -> Vec<String> {
     let names: Vec<String> = profiles().into_iter().map(|profile| profile.name).collect();
@@ -37,6 +37,7 @@ fn n8_every_shipped_profile_makes_a_key_that_passes_read_back() {
 
 #[test]
 fn n3_a_key_pulled_before_or_after_any_command_is_finished_when_it_comes_back() {
+    let mut said = Vec::new();
     for name in names() {
         for effect in [Effect::YankBefore, Effect::YankAfter] {
             for command in 1..=Bench::commands_of_a_clean_run(&name) {
@@ -45,11 +46,19 @@ fn n3_a_key_pulled_before_or_after_any_command_is_finished_when_it_comes_back() 
                 let cut = bench.run(work, Faults::one(command, effect));
                 assert!(matches!(cut, Err(Interruption::Key(_))), "{name} {effect:?} at {command}: {cut:?}");
                 let work = bench.replayed();
+                let in_doubt = work.in_doubt;
                 let ended = bench.run(work, Faults::none()).unwrap();
                 assert_eq!(ended.outcome, Outcome::Pass, "{name} {effect:?} at {command}: {}", ended.detail);
                 assert_eq!(bench.portal.requests(), 1, "{name} {effect:?} at {command}: certificates twice");
+                // The screen says what became of the step that was cut off, and of no other.
+                let settled = bench.screen.settled.iter().map(|(step, _)| *step);
+                assert!(settled.eq(in_doubt), "{name} {effect:?} at {command}: {:?}", bench.screen.settled);
+                said.extend(bench.screen.settled.iter().map(|(_, how)| *how));
             }
         }
+    }
+    for how in [Settled::Done, Settled::NotDone, Settled::Repeated] {
+        assert!(said.contains(&how), "{how:?} was never said");
     }
 }
 

@@ -7,7 +7,8 @@ use profile::{Profile, StepKind};
 use ukey_pcsc::Removal;
 use wire::{JobOrder, SlotPhase};
 use workflow::{
-    Begun, Driver, Ended, InWork, Interruption, Observer, Proceed, Record, Recorder, RecorderError, State,
+    Begun, Driver, Ended, InWork, Interruption, Observer, Proceed, Record, Recorder, RecorderError, Settled,
+    State,
 };
 
 use super::{After, Found, SlotWorker};
@@ -191,5 +192,16 @@ impl Observer for SlotObserver<'_> {
             slot.percent = percent;
         });
         if self.bench.is_halting() { Proceed::Halt } else { Proceed::GoOn }
+    }
+
+    fn settled(&mut self, step: StepKind, how: Settled) {
+        let found = match how {
+            Settled::Done => "已查明完成，继续 (found done)",
+            Settled::NotDone => "已查明未完成，现在重做 (found not done: done now)",
+            Settled::Repeated => "重新执行 (done again)",
+        };
+        let message = format!("上次中断于「{}」：{found}", step.zh());
+        tracing::info!(slot = %self.slot, ?step, ?how, "a step that was cut off is settled");
+        self.bench.board.slot(self.slot, |slot| slot.message = message);
     }
 }

@@ -9,7 +9,7 @@ use ukey_sim::{Effect, Faults, InProcess, Options, SharedKey, Summary, VirtualKe
 use wire::{CertificateKind, JobOrder};
 use workflow::{
     Begun, Clock, Driver, Ended, InWork, Interruption, Look, Observer, Proceed, Record, Recorder,
-    RecorderError, State, identify, replay,
+    RecorderError, Settled, State, identify, replay,
 };
 
 use super::{
@@ -248,6 +248,8 @@ impl Observer for Screen {
     fn step(&mut self, _: StepKind, _: u8) -> Proceed {
         Proceed::GoOn
     }
+
+    fn settled(&mut self, _: StepKind, _: Settled) {}
 }
 
 struct Still;

@@ -18,7 +18,7 @@ use ukey_sim::{Faults, InProcess, Options, SharedKey, VirtualKey};
 use wire::{Bytes, CertificateKind, CertificatesReply, JobOrder, KeySecrets, Refused};
 use workflow::{
     Begun, Clock, Driver, Ended, InWork, Interruption, Issuer, IssuerError, Look, Observer, Proceed, Record,
-    Recorder, RecorderError, State, identify, next, replay,
+    Recorder, RecorderError, Settled, State, identify, next, replay,
 };
 
 pub const DEVICE_KEY: &str = "00112233445566778899aabbccddeeff";
@@ -149,11 +149,19 @@ impl Recorder for Journal {
     }
 }
 
-pub struct Screen;
+/// A screen that remembers what it said of steps that were cut off.
+#[derive(Default)]
+pub struct Screen {
+    pub settled: Vec<(StepKind, Settled)>,
+}
 
 impl Observer for Screen {
     fn step(&mut self, _: StepKind, _: u8) -> Proceed {
         Proceed::GoOn
+    }
+
+    fn settled(&mut self, step: StepKind, how: Settled) {
+        self.settled.push((step, how));
     }
 }
 
@@ -175,6 +183,7 @@ pub struct Bench {
     pub flash: PathBuf,
     pub portal: Portal,
     pub journal: Journal,
+    pub screen: Screen,
     _dir: tempfile::TempDir,
 }
 
@@ -193,6 +202,7 @@ impl Bench {
             flash,
             portal: Portal::new(),
             journal: Journal::default(),
+            screen: Screen::default(),
             _dir: dir,
         }
     }
@@ -274,7 +284,7 @@ impl Bench {
             profile,
             recorder: &mut self.journal,
             issuer: &mut self.portal,
-            observer: &mut Screen,
+            observer: &mut self.screen,
             clock: &TestClock,
             device_tries: None,
         }
