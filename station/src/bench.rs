@@ -20,8 +20,16 @@ use wire::{Event, JobEnded, KeyRefused, RefusalReason, Report, SlotPhase};
 use workflow::{Begun, Ended, InWork, Record, State, replay};
 
 use crate::{
-    board::Board, breakers::Breakers, clock::Time, config::Config, link::Link, parking::Parking, pool::Pool,
-    shifts::Shifts, tries::Tries,
+    board::Board,
+    breakers::Breakers,
+    clock::Time,
+    config::Config,
+    last_key::{self, LastKey},
+    link::Link,
+    parking::Parking,
+    pool::Pool,
+    shifts::Shifts,
+    tries::Tries,
 };
 
 /// A job that was begun and waits for its key to come back.
@@ -68,6 +76,7 @@ pub struct Bench {
     pub tries: Tries,
     unfinished: Mutex<BTreeMap<SlotName, Unfinished>>,
     present: Mutex<BTreeMap<KeyId, SlotName>>,
+    last_keys: Mutex<BTreeMap<SlotName, LastKey>>,
     draining: AtomicBool,
     halting: AtomicBool,
 }
@@ -107,6 +116,7 @@ impl Bench {
             ready_orders,
             unfinished: Mutex::default(),
             present: Mutex::default(),
+            last_keys: Mutex::default(),
             draining: AtomicBool::new(false),
             halting: AtomicBool::new(false),
         }
@@ -325,7 +335,14 @@ impl Bench {
                 }),
             }
         }
+        *self.last_keys.lock().unwrap_or_else(PoisonError::into_inner) = last_key::recover(self)?;
         Ok(())
+    }
+
+    /// The key that a slot dealt with last before this start.
+    #[must_use]
+    pub fn last_key(&self, slot: &SlotName) -> Option<LastKey> {
+        self.last_keys.lock().unwrap_or_else(PoisonError::into_inner).get(slot).cloned()
     }
 
     fn put_back(&self, unfinished: Unfinished) {

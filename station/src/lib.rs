@@ -13,6 +13,7 @@ mod identity;
 pub mod inbox;
 pub mod inspect;
 mod kiosk;
+pub mod last_key;
 pub mod leases;
 pub mod link;
 pub mod outbox;

@@ -7,10 +7,10 @@ use std::{sync::Arc, time::Duration};
 use model::{KeyId, SlotName};
 use profile::Transport;
 use ukey_pcsc::{CardEvent, PcscError, Removal};
-use wire::{RefusalReason, SlotPhase, SlotStatus};
+use wire::{RefusalReason, SlotPhase};
 use workflow::{Look, identify};
 
-use crate::{bench::Bench, socket::Socket};
+use crate::{bench::Bench, last_key::LastKey, socket::Socket};
 
 /// How long one look at the reader may take before other things are looked after.
 const GLANCE: Duration = Duration::from_millis(500);
@@ -29,7 +29,7 @@ pub struct SlotWorker<S: Socket> {
     bench: Arc<Bench>,
     stage: Stage<S::Link>,
     /// The key that was dealt with last, and what its slot showed: plugged again, it shows the same again.
-    settled: Option<(KeyId, SlotStatus)>,
+    last_key: Option<LastKey>,
     /// How often the job in work was taken up again without the key being plugged anew.
     attempts: u8,
     /// Since when the key in this slot seems to be in another one too, by `Time::elapsed`.
@@ -75,12 +75,13 @@ struct Found {
 impl<S: Socket> SlotWorker<S> {
     /// A slot with its reader.
     pub fn new(bench: Arc<Bench>, name: SlotName, socket: S, reader_is_key: bool) -> Self {
+        let last_key = bench.last_key(&name);
         Self {
             name,
             socket,
             bench,
             stage: Stage::Look,
-            settled: None,
+            last_key,
             attempts: 0,
             doubled_since: None,
             reader_is_key,
@@ -239,7 +240,7 @@ impl<S: Socket> SlotWorker<S> {
             self.bench.board.show(&self.name, SlotPhase::Refused, message);
             return After::AWAIT_REMOVAL;
         }
-        if let Some((key, shown)) = &self.settled
+        if let Some((key, shown)) = &self.last_key
             && *key == found.key
         {
             self.bench.board.slot(&self.name, |slot| *slot = shown.clone());

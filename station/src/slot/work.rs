@@ -15,6 +15,7 @@ use super::{After, Found, SlotWorker};
 use crate::{
     bench::{Bench, Unfinished},
     clock::DriverClock,
+    last_key,
     portal_issuer::PortalIssuer,
     socket::Socket,
 };
@@ -105,16 +106,10 @@ impl<S: Socket> SlotWorker<S> {
     }
 
     fn show_end(&mut self, begun: &Begun, ended: &Ended) {
-        let passed = ended.outcome == Outcome::Pass;
-        self.bench.board.slot(&self.name, |slot| {
-            slot.phase = if passed { SlotPhase::Passed } else { SlotPhase::Failed };
-            slot.step = None;
-            slot.percent = if passed { 100 } else { slot.percent };
-            slot.message = ended.detail.clone();
-        });
+        self.bench.board.slot(&self.name, |slot| *slot = last_key::shown(begun, ended, slot.percent));
         // A key that was not written is still a blank: plugged again, it gets another job.
         let shown = self.bench.board.now().slots.into_iter().find(|slot| slot.slot == self.name);
-        self.settled = shown.filter(|_| ended.key_touched).map(|shown| (begun.key.clone(), shown));
+        self.last_key = shown.filter(|_| ended.key_touched).map(|shown| (begun.key.clone(), shown));
     }
 
     /// The key was lost in the middle. What the journal says is what counts, so the stream is replayed.
