@@ -37,7 +37,7 @@ pub fn audit(bytes: &[u8]) {
         archive: Archive::default(),
         store: Ok(Vec::new()),
         anchors: Vec::new(),
-        station_key: None,
+        station_keys: Vec::new(),
     };
     let mut rest = bytes;
     let mut key = Vec::new();
@@ -66,7 +66,7 @@ pub fn audit(bytes: &[u8]) {
                 let text = String::from_utf8_lossy(piece);
                 evidence.anchors.extend(anchors::read(&text).unwrap_or_default());
             }
-            _ => evidence.station_key = Some(String::from_utf8_lossy(piece).into_owned()),
+            _ => evidence.station_keys.push(String::from_utf8_lossy(piece).into_owned()),
         }
     }
     let verdict = audit::verify(&evidence);
