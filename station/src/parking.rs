@@ -16,6 +16,7 @@ use crate::{
     board::Board,
     outbox::settle,
     pool::Pool,
+    series::fresh_stream,
     words::{ReasonError, reason},
 };
 
@@ -129,7 +130,7 @@ impl Parking {
             "the portal refuses this report: it is parked, look at the bench screen"
         );
         let why: String = why.chars().take(WHY_CHARS_MAX).collect();
-        let stream = self.fresh_stream(report, at)?;
+        let stream = fresh_stream(&self.journal, at, |start| stream_of(report, start))?;
         let (why, at) = (why, at.to_owned());
         let record = Record::Parked { report: report.to_owned(), why: why.clone(), at: at.clone() };
         self.journal.append(&stream, &serde_json::to_vec(&record)?)?;
@@ -225,19 +226,12 @@ impl Parking {
         settle(&self.journal, &self.pool, report)?;
         Ok(self.journal.finish(stream)?)
     }
+}
 
-    /// A report may be parked more than once, each time in a stream of its own.
-    fn fresh_stream(&self, report: &str, at: &str) -> anyhow::Result<String> {
-        let digest = hex::encode(&gm::sm3(report.as_bytes())[..8]);
-        let mut start = at.parse::<jiff::Timestamp>()?.as_millisecond();
-        loop {
-            let stream = format!("{KIND}{start:013}-{digest}");
-            if matches!(self.journal.stream(&stream), Ok(records) if records.is_empty()) {
-                return Ok(stream);
-            }
-            start += 1;
-        }
-    }
+/// The stream of a report, from the millisecond in which it is parked: it may be parked more than once, each time in a stream of its own.
+fn stream_of(report: &str, start: i64) -> String {
+    let digest = hex::encode(&gm::sm3(report.as_bytes())[..8]);
+    format!("{KIND}{start:013}-{digest}")
 }
 
 fn short(report: &str) -> String {

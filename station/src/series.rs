@@ -1,6 +1,6 @@
 //! A log in the journal that may grow: its records lie in as many streams as they need, one after the other.
 
-use journal::Journal;
+use journal::{Journal, JournalError};
 use serde::{Serialize, de::DeserializeOwned};
 use wire::Report;
 
@@ -97,19 +97,26 @@ impl Series {
                 let (log, part) = last.rsplit_once('/').unwrap_or((last, "0"));
                 Ok(format!("{log}/{:04}", part.parse::<u32>()? + 1))
             }
-            None => {
-                let mut start = at.parse::<jiff::Timestamp>()?.as_millisecond();
-                // A clock that was set back must not lead to a log that has ended.
-                loop {
-                    let name = format!("{}/{start:013}/0000", self.kind);
-                    if matches!(self.journal.stream(&name), Ok(records) if records.is_empty()) {
-                        return Ok(name);
-                    }
-                    start += 1;
-                }
-            }
+            None => fresh_stream(&self.journal, at, |start| format!("{}/{start:013}/0000", self.kind)),
         }
     }
+}
+
+/// The first stream from the millisecond of `at` (RFC 3339) on that never was: a clock that was set back must not lead to one that has ended.
+///
+/// # Errors
+/// Where `at` is no time or the journal cannot be read.
+pub fn fresh_stream(journal: &Journal, at: &str, name: impl Fn(i64) -> String) -> anyhow::Result<String> {
+    let start = at.parse::<jiff::Timestamp>()?.as_millisecond();
+    for stream in (start..).map(name) {
+        match journal.stream(&stream) {
+            Ok(records) if records.is_empty() => return Ok(stream),
+            // It has records, here or in the archive.
+            Ok(_) | Err(JournalError::Stream { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    anyhow::bail!("no stream is left from {at} on")
 }
 
 #[cfg(test)]
@@ -117,7 +124,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use journal::Journal;
 
-    use super::{PART_RECORDS, Series};
+    use super::{PART_RECORDS, Series, fresh_stream};
 
     const AT: &str = "2026-11-22T08:00:00.000Z";
 
@@ -147,5 +154,13 @@ mod tests {
             series.finish().unwrap();
         }
         assert_eq!(journal.finished().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_read_gives_no_name_and_is_not_asked_for_ever() {
+        let journal = Journal::memory().unwrap();
+        assert!(fresh_stream(&journal, AT, |start| format!("test/{start}")).is_ok());
+        journal.sealed().unwrap();
+        assert!(fresh_stream(&journal, AT, |start| format!("test/{start}")).is_err());
     }
 }

@@ -10,6 +10,8 @@ use model::{KeyId, Outcome};
 use serde::{Deserialize, Serialize};
 use workflow::Ended;
 
+use crate::series::fresh_stream;
+
 /// Keys remembered; only keys that refused the factory key are.
 const KEYS_MAX: usize = 10_000;
 const KIND: &str = "tries/";
@@ -78,7 +80,7 @@ impl Tries {
                         tracing::error!(%key, left, "too many keys refused their factory key: this count is not remembered");
                         return Ok(());
                     }
-                    None => self.fresh_stream(key, &ended.at)?,
+                    None => fresh_stream(&self.journal, &ended.at, |start| stream_of(key, start))?,
                 };
                 self.journal.append(&stream, &serde_json::to_vec(&Record { key: key.clone(), left })?)?;
                 known.insert(key.clone(), (left, stream));
@@ -92,19 +94,12 @@ impl Tries {
         }
         Ok(())
     }
+}
 
-    /// A stream that was never finished.
-    fn fresh_stream(&self, key: &KeyId, at: &str) -> anyhow::Result<String> {
-        let name: String = key.to_string().replace(' ', "_").chars().take(NAME_BYTES_MAX).collect();
-        let mut start = at.parse::<jiff::Timestamp>()?.as_millisecond();
-        loop {
-            let stream = format!("{KIND}{name}/{start}");
-            if matches!(self.journal.stream(&stream), Ok(records) if records.is_empty()) {
-                return Ok(stream);
-            }
-            start += 1;
-        }
-    }
+/// The stream of a key, from the millisecond in which it begins.
+fn stream_of(key: &KeyId, start: i64) -> String {
+    let name: String = key.to_string().replace(' ', "_").chars().take(NAME_BYTES_MAX).collect();
+    format!("{KIND}{name}/{start}")
 }
 
 #[cfg(test)]
