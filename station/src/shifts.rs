@@ -279,10 +279,9 @@ fn running(books: &Books, in_work: &BTreeSet<KeyId>) -> Running {
 fn in_work(journal: &Journal) -> anyhow::Result<BTreeSet<KeyId>> {
     let mut keys = BTreeSet::new();
     for stream in journal.streams()?.into_iter().filter(|name| name.starts_with("job/")) {
-        let records = journal.stream(&stream)?;
-        let (Some(first), Some(last)) = (records.first(), records.last()) else { continue };
-        let workflow::Record::Begun(begun) = serde_json::from_slice(first)? else { continue };
-        if !matches!(serde_json::from_slice(last)?, workflow::Record::Ended(_)) {
+        let Some([first, last]) = journal.ends(&stream)? else { continue };
+        let workflow::Record::Begun(begun) = serde_json::from_slice(&first)? else { continue };
+        if !matches!(serde_json::from_slice(&last)?, workflow::Record::Ended(_)) {
             keys.insert(begun.key);
         }
     }

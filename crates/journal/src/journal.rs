@@ -178,6 +178,29 @@ impl Journal {
         })
     }
 
+    /// The first and the last record of a running stream, those between unread; `None` if there is no such running stream. For screens that
+    /// ask again and again; whoever acts on a stream reads the whole.
+    ///
+    /// # Errors
+    /// [`JournalError::Illegible`] if one of the two cannot be read, [`JournalError::Poisoned`], [`JournalError::Sealed`].
+    pub fn ends(&self, name: &str) -> Result<Option<[Vec<u8>; 2]>, JournalError> {
+        check_name("stream", name)?;
+        self.read(|state| {
+            let prefix = entry::live_prefix(name);
+            let mut pairs = state.store.scan(&prefix);
+            let Some((_, first)) = pairs.next().transpose()? else { return Ok(None) };
+            let last = pairs.next_back().transpose()?.map_or_else(|| first.clone(), |(_, last)| last);
+            let record = |value: &[u8]| entry::read_record(value).map(<[u8]>::to_vec);
+            match (record(&first), record(&last)) {
+                (Some(first), Some(last)) => Ok(Some([first, last])),
+                _ => Err(JournalError::Illegible {
+                    dir: state.store.dir().to_owned(),
+                    detail: format!("an end of stream {name:?} has another form"),
+                }),
+            }
+        })
+    }
+
     /// Names of the running streams, in the order of their bytes: after a start these are the jobs to be resumed.
     ///
     /// # Errors

@@ -123,7 +123,7 @@ impl Store {
     pub(crate) fn scan(
         &self,
         prefix: &[u8],
-    ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), JournalError>> + '_ {
+    ) -> impl DoubleEndedIterator<Item = Result<(sled::IVec, sled::IVec), JournalError>> + '_ {
         self.db.scan_prefix(prefix).map(|pair| pair.map_err(|e| self.illegible(&e)))
     }
 

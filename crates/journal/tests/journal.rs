@@ -187,3 +187,17 @@ fn dropping_the_last_handle_closes_the_store() {
         assert_eq!(journal.append("job", b"r").unwrap(), round);
     }
 }
+
+#[test]
+fn the_ends_of_a_running_stream_are_read_alone() {
+    let journal = Journal::memory().unwrap();
+    assert_eq!(journal.ends("job").unwrap(), None);
+    for number in 0..300_u64 {
+        journal.append("job", &number.to_be_bytes()).unwrap();
+        journal.append("job-1", b"another").unwrap();
+        let last = number.to_be_bytes().to_vec();
+        assert_eq!(journal.ends("job").unwrap(), Some([vec![0; 8], last]));
+    }
+    journal.finish("job").unwrap();
+    assert_eq!(journal.ends("job").unwrap(), None, "it runs no more");
+}
