@@ -7,13 +7,13 @@ mod export;
 
 use std::fmt::Display;
 
-use sqlx::{Row as _, Sqlite, SqliteConnection};
+use sqlx::Row as _;
 
 pub(crate) use anchors::keep as keep_anchor;
 pub use anchors::{Conflict, conflicts};
 pub use export::{Exported, export};
 
-use crate::db::{DbError, damaged};
+use crate::db::{Connection, DbError, Sql, damaged};
 
 /// What was done; the words in `audit.what`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub(crate) struct Head {
 ///
 /// `detail` is made of serials, states and numbers. No secret, no personal data and nothing that a person typed freely goes in.
 pub(crate) async fn record(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     now_ms: i64,
     who: &impl Display,
     what: What,
@@ -113,7 +113,7 @@ pub(crate) async fn record(
     let (who, subject) = (who.to_string(), subject.to_string());
     let sequence = before.sequence + 1;
     let head = next(&before.head, sequence, now_ms, [&who, what.code(), &subject, detail]);
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "insert into audit (sequence, at_ms, who, what, subject, detail, head) values ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(i64::try_from(sequence).map_err(|_| damaged("an audit of too many rows"))?)
@@ -129,8 +129,8 @@ pub(crate) async fn record(
 }
 
 /// Where the chain stands, as this connection sees it.
-pub(crate) async fn head(connection: &mut SqliteConnection) -> Result<Head, DbError> {
-    let row = sqlx::query::<Sqlite>("select sequence, head from audit order by sequence desc limit 1")
+pub(crate) async fn head(connection: &mut Connection) -> Result<Head, DbError> {
+    let row = sqlx::query::<Sql>("select sequence, head from audit order by sequence desc limit 1")
         .fetch_optional(connection)
         .await?;
     let Some(row) = row else { return Ok(Head { sequence: 0, head: [0; 32] }) };

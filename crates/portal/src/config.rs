@@ -15,6 +15,8 @@ use crate::toml_file::{Fault, Faults, Source};
 pub struct Config {
     /// Database, CA files, broker files.
     pub data_dir: PathBuf,
+    /// Where the tables are.
+    pub database: Database,
     /// Folder of programme files.
     pub programmes_dir: PathBuf,
     /// Folder of firmware profiles.
@@ -37,6 +39,19 @@ pub struct Config {
     pub leases: Leases,
     /// The stock of blank keys.
     pub stock: Stock,
+}
+
+/// Where the tables are.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Database {
+    /// `portal.db` in the data folder.
+    Sqlite,
+    /// A PostgreSQL server; several portals may share it.
+    Postgres {
+        /// File with its address, `postgres://user:password@host/name`, one line, mode 600.
+        url_file: PathBuf,
+    },
 }
 
 /// The stock of blank keys.
@@ -177,6 +192,7 @@ struct ConfigFile {
     data_dir: PathBuf,
     programmes_dir: PathBuf,
     profiles_dir: PathBuf,
+    database: Database,
     http: Http,
     operators: Operators,
     broker: Broker,
@@ -211,6 +227,10 @@ impl Config {
         let complete = |path: PathBuf| if path.is_absolute() { path } else { folder.join(path) };
         Ok(Self {
             data_dir: complete(file.data_dir),
+            database: match file.database {
+                Database::Sqlite => Database::Sqlite,
+                Database::Postgres { url_file } => Database::Postgres { url_file: complete(url_file) },
+            },
             programmes_dir: complete(file.programmes_dir),
             profiles_dir: complete(file.profiles_dir),
             http: file.http,
@@ -230,7 +250,7 @@ impl Config {
         })
     }
 
-    /// The database file.
+    /// The database file, where it is SQLite.
     #[must_use]
     pub fn database_file(&self) -> PathBuf {
         self.data_dir.join("portal.db")

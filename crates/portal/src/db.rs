@@ -1,22 +1,45 @@
-//! The database. SQLite today; SQL is written with `$1` placeholders and `bigint`, `text`, `blob` alone, so that PostgreSQL can follow.
+//! The database: SQLite in a file by default, PostgreSQL by configuration. One SQL for both: `$1` placeholders; `bigint`, `text` and `blob`
+//! alone; no function that only one of them has. A sum is cast to `bigint`, because PostgreSQL makes a `numeric` of it.
+//!
+//! One writer at a time, on both: the audit is a chain, so writers would wait for one another anyway, and what a writer reads stays true until
+//! it commits. SQLite has that lock by itself; on PostgreSQL it is an advisory lock.
 
-use std::{path::Path, time::Duration};
+use std::{borrow::Cow, path::Path, sync::Once, time::Duration};
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+use sqlx::{
+    AssertSqlSafe, SqlSafeStr as _,
+    any::{AnyConnectOptions, AnyPoolOptions},
+    migrate::{Migration, Migrator},
 };
 
-/// The pool. Readers run beside the one writer (WAL).
-pub type Db = SqlitePool;
+use crate::config::{Config, Database};
+
+/// The dialect: whatever the pool is connected to.
+pub type Sql = sqlx::Any;
+
+/// A connection, and what a transaction derefs to.
+pub type Connection = sqlx::AnyConnection;
+
+/// A row of an answer.
+pub type Row = sqlx::any::AnyRow;
 
 /// A running transaction.
-pub type Transaction = sqlx::Transaction<'static, sqlx::Sqlite>;
+pub type Transaction = sqlx::Transaction<'static, Sql>;
+
+/// The pool; clones share it.
+pub type Db = sqlx::AnyPool;
 
 /// How long a writer waits for the one before it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Connections at most. SQLite has one writer; the rest serve reads.
+/// Connections at most, of one process. There is one writer; the rest serve reads.
 const CONNECTIONS_MAX: u32 = 8;
+
+/// The writers' lock on PostgreSQL; any number that nobody else uses.
+const WRITER_LOCK: &str = "select pg_advisory_xact_lock(7723541)";
+
+/// Brings the tables up to date; portals that start together take turns at it by sqlx's own lock.
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// What the database answered; the cause is in `source()`.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +53,14 @@ pub enum DbError {
         "the database's tables cannot be brought to this program's version: was it written by a newer one?"
     )]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The file with the server's address.
+    #[error("cannot read the database's address from {}: {error}", path.display())]
+    UrlFile {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// A stored value that this program never writes.
     #[error("the database holds {what} that cannot be read: restore the last backup and tell support")]
     Damaged {
@@ -38,34 +69,98 @@ pub enum DbError {
     },
 }
 
-/// Opens (or makes) the database file and brings its tables up to date.
+/// Opens the database that the config names, makes it if it is a file, and brings its tables up to date.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn open(config: &Config) -> Result<Db, DbError> {
+    match &config.database {
+        Database::Sqlite => open_file(&config.database_file()).await,
+        Database::Postgres { url_file } => {
+            let url = tokio::fs::read_to_string(url_file)
+                .await
+                .map_err(|error| DbError::UrlFile { path: url_file.clone(), error })?;
+            open_server(url.trim()).await
+        }
+    }
+}
+
+/// Opens (or makes) a database file and brings its tables up to date.
 ///
 /// `synchronous=FULL`: what was answered "stored" survives a power cut; NORMAL would lose the last commits under WAL.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn open(file: &Path) -> Result<Db, DbError> {
-    let options = SqliteConnectOptions::new()
-        .filename(file)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT);
-    let db = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await?;
-    sqlx::migrate!("./migrations").run(&db).await?;
+pub async fn open_file(file: &Path) -> Result<Db, DbError> {
+    install_drivers();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).create_if_missing(true);
+    let url = sqlx::ConnectOptions::to_url_lossy(&options);
+    let pragmas = format!(
+        "pragma busy_timeout={}; pragma journal_mode=wal; pragma synchronous=full; pragma foreign_keys=on;",
+        BUSY_TIMEOUT.as_millis()
+    );
+    connect(url.as_str(), pragmas).await
+}
+
+/// Opens a PostgreSQL database, `postgres://user:password@host/name`, and brings its tables up to date.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn open_server(url: &str) -> Result<Db, DbError> {
+    install_drivers();
+    let timeout = format!("set lock_timeout = {}", BUSY_TIMEOUT.as_millis());
+    connect(url, timeout).await
+}
+
+fn install_drivers() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(sqlx::any::install_default_drivers);
+}
+
+async fn connect(url: &str, first: String) -> Result<Db, DbError> {
+    let options: AnyConnectOptions = url.parse()?;
+    let db = AnyPoolOptions::new()
+        .max_connections(CONNECTIONS_MAX)
+        .after_connect(move |connection, _| {
+            let first = AssertSqlSafe(first.clone());
+            Box::pin(async move { sqlx::raw_sql(first).execute(connection).await.map(drop) })
+        })
+        .connect_with(options)
+        .await?;
+    migrations(&db).run(&db).await?;
     Ok(db)
 }
 
-/// Begins a transaction that will write.
+/// The one source of tables, in the words of this database: PostgreSQL calls a `blob` `bytea`.
+fn migrations(db: &Db) -> Migrator {
+    let migrations = MIGRATIONS.iter().map(|migration| {
+        let mut sql = migration.sql.as_str().to_owned();
+        if is_postgres(db) {
+            sql = sql.replace(" blob ", " bytea ").replace(" blob,", " bytea,");
+        }
+        Migration { sql: AssertSqlSafe(sql).into_sql_str(), ..migration.clone() }
+    });
+    Migrator { migrations: Cow::Owned(migrations.collect()), ..Migrator::DEFAULT }
+}
+
+fn is_postgres(db: &Db) -> bool {
+    db.connect_options().database_url.scheme().starts_with("postgres")
+}
+
+/// Begins a transaction that will write; it waits until the writer before it is done.
 ///
-/// IMMEDIATE takes the write lock now and waits for it under the busy timeout; a transaction that reads first and
+/// SQLite: IMMEDIATE takes the write lock now and waits for it under the busy timeout; a transaction that reads first and
 /// writes later would be refused at once with SQLITE_BUSY when another writer came between.
 ///
 /// # Errors
 /// [`DbError::Sql`].
 pub async fn begin_write(db: &Db) -> Result<Transaction, DbError> {
-    Ok(db.begin_with("BEGIN IMMEDIATE").await?)
+    if !is_postgres(db) {
+        return Ok(db.begin_with("BEGIN IMMEDIATE").await?);
+    }
+    let mut tx = db.begin().await?;
+    sqlx::query(WRITER_LOCK).execute(&mut *tx).await?;
+    Ok(tx)
 }
 
 /// A value this program never writes.

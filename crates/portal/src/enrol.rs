@@ -12,14 +12,14 @@ use axum::{
 };
 use model::StationId;
 use serde::{Deserialize, Serialize};
-use sqlx::{Row as _, Sqlite};
+use sqlx::Row as _;
 
 use crate::{
     app::AppState,
     audit::{self, What},
     clock::Clock,
     config::Config,
-    db::{self, Db, DbError, Transaction, begin_write, damaged},
+    db::{self, Db, DbError, Sql, Transaction, begin_write, damaged},
     init::{StationRequest, TransportCa, random_text, write_revoked},
     orders::Actor,
     stations::{self, Desk},
@@ -40,7 +40,7 @@ pub async fn add_station(config: &Config, name: &StationId) -> anyhow::Result<St
         name.as_str() != "portal",
         "the name portal is the portal's own at the broker: choose another"
     );
-    let db = db::open(&config.database_file()).await?;
+    let db = db::open(config).await?;
     new_code(&db, name, Clock::system().now_ms()).await
 }
 
@@ -49,7 +49,7 @@ pub async fn add_station(config: &Config, name: &StationId) -> anyhow::Result<St
 /// # Errors
 /// There is no such station, or the database's.
 pub async fn disable_station(config: &Config, name: &StationId) -> anyhow::Result<()> {
-    let (db, now) = (db::open(&config.database_file()).await?, Clock::system().now_ms());
+    let (db, now) = (db::open(config).await?, Clock::system().now_ms());
     anyhow::ensure!(stations::disable(&db, name, now).await?, "there is no station {name}");
     let vault = stations::open_vault(config).await?;
     let transport = TransportCa::load(&db, &vault).await?;
@@ -61,14 +61,14 @@ async fn new_code(db: &Db, name: &StationId, now: i64) -> anyhow::Result<String>
     let text = std::str::from_utf8(secret.expose()).context("a code that is no text")?;
     let code = [&text[..5], &text[5..10], &text[10..15], &text[15..]].join("-");
     let mut tx = begin_write(db).await?;
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "delete from enrolments where expires_ms < $1 or (station = $2 and request_hash is null)",
     )
     .bind(now)
     .bind(name.as_str())
     .execute(&mut *tx)
     .await?;
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "insert into enrolments (code_hash, station, created_ms, expires_ms) values ($1, $2, $3, $4)",
     )
     .bind(code_hash(&code))
@@ -231,7 +231,7 @@ impl Enrolment {
 type Used = Option<(String, EnrolReply)>;
 
 async fn find(tx: &mut Transaction, code: &str, now: i64) -> Result<(StationId, Used), EnrolError> {
-    let row = sqlx::query::<Sqlite>(
+    let row = sqlx::query::<Sql>(
         "select station, request_hash, answer from enrolments where code_hash = $1 and expires_ms > $2",
     )
     .bind(code)
@@ -256,7 +256,7 @@ async fn redeem(
     reply: &EnrolReply,
 ) -> Result<(), EnrolError> {
     let answer = serde_json::to_string(reply).map_err(|_| damaged("an enrolment's answer"))?;
-    sqlx::query::<Sqlite>("update enrolments set request_hash = $2, answer = $3 where code_hash = $1")
+    sqlx::query::<Sql>("update enrolments set request_hash = $2, answer = $3 where code_hash = $1")
         .bind(code)
         .bind(request_hash)
         .bind(answer)

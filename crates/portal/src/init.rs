@@ -38,7 +38,7 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
         files::write_secret_once(pin_file, || files::random_text(PIN_CHARACTERS))?;
     }
     let vault = initialise_vault(config).await?;
-    let db = db::open(&config.database_file()).await?;
+    let db = db::open(config).await?;
     let clock = Clock::system();
     if Authority::create(&db, &vault, config, &clock).await? {
         tracing::info!("the SM2 CA was made");
@@ -80,7 +80,7 @@ pub async fn set_factory_key(config: &Config, label: &str, key: Secret) -> anyho
 /// The file system's or the vault's.
 pub async fn export_ca(config: &Config, dir: &Path) -> anyhow::Result<()> {
     let vault = stations::open_vault(config).await?;
-    let db = db::open(&config.database_file()).await?;
+    let db = db::open(config).await?;
     let authority = Authority::load(&db, &vault).await?;
     let now = Clock::system().now();
     let crl: Crl = {

@@ -203,7 +203,7 @@ async fn state(config: Config) -> anyhow::Result<AppState> {
     let programmes = Programmes::load(&config.programmes_dir)?;
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("the data folder {} cannot be made", config.data_dir.display()))?;
-    let db = db::open(&config.database_file()).await?;
+    let db = db::open(&config).await?;
     Ok(AppState::new(db, programmes, config, Clock::system()))
 }
 
@@ -252,7 +252,7 @@ async fn release_job(config: &Config, job: &JobId, key: Fate, reason: String) ->
         Fate::Spoiled => KeyFate::Spoiled,
         Fate::Lost => KeyFate::Lost,
     };
-    let db = db::open(&config.database_file()).await?;
+    let db = db::open(config).await?;
     let release = Release { key, reason, seen_key: None };
     stations::release(&db, &Clock::system(), job, &release, &Actor::CommandLine).await?;
     print(&format!("job {job} waits for a station"));
@@ -261,14 +261,14 @@ async fn release_job(config: &Config, job: &JobId, key: Fate, reason: String) ->
 
 async fn add_stock(config: &Config, lot: &str, file: &Path) -> anyhow::Result<()> {
     let csv = read_file(file)?;
-    let db = db::open(&config.database_file()).await?;
+    let db = db::open(config).await?;
     let registered = stock::register(&db, lot, &csv, Clock::system().now_ms()).await?;
     print(&format!("lot {lot}: {} keys registered, {} were there already", registered.new, registered.again));
     Ok(())
 }
 
 async fn show_balance(config: &Config, lot: Option<&str>) -> anyhow::Result<()> {
-    let db = db::open(&config.database_file()).await?;
+    let db = db::open(config).await?;
     let balance = stock::balance(&db, lot).await?;
     if let (Some(lot), true) = (lot, balance.lots.is_empty()) {
         anyhow::bail!("no lot {lot:?} is registered: `portal stock balance` lists all");
@@ -291,7 +291,7 @@ fn read_file(file: &Path) -> anyhow::Result<String> {
 }
 
 async fn list_parked(config: &Config) -> anyhow::Result<()> {
-    let db = db::open(&config.database_file()).await?;
+    let db = db::open(config).await?;
     for parked in stations::newest_parked(&db, u16::MAX).await? {
         let time = china_text(parked.last_ms);
         print(&format!(
@@ -304,7 +304,7 @@ async fn list_parked(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn export_audit(config: &Config, dir: &Path) -> anyhow::Result<()> {
-    let db = db::open(&config.database_file()).await?;
+    let db = db::open(config).await?;
     let exported = audit::export(&db, dir).await?;
     print(&format!("{}: {} rows", dir.join("portal.jsonl").display(), exported.rows));
     for (station, anchors) in &exported.anchors {

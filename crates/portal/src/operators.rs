@@ -7,14 +7,14 @@ use argon2::{
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use model::Secret;
-use sqlx::{Row as _, Sqlite};
+use sqlx::Row as _;
 
 pub use throttle::{Brake, Throttle};
 
 use crate::{
     app::AppState,
     audit::{self, What},
-    db::{Db, DbError, begin_write, damaged},
+    db::{Db, DbError, Sql, begin_write, damaged},
     orders::Actor,
 };
 
@@ -72,7 +72,7 @@ pub async fn add(db: &Db, name: &str, password: Secret, now_ms: i64) -> Result<(
     }
     let hash = hash(password).await?;
     let mut tx = begin_write(db).await?;
-    let added = sqlx::query::<Sqlite>(
+    let added = sqlx::query::<Sql>(
         "insert into operators (name, password_hash, created_ms) values ($1, $2, $3) on conflict (name) do nothing",
     )
     .bind(name)
@@ -148,11 +148,8 @@ async fn open_session(state: &AppState, name: &str, now_ms: i64) -> Result<Token
     let token = Token(Secret::new(hex::encode(bytes).into_bytes()));
     let expires = now_ms + i64::from(state.config.operators.session_hours) * 3_600_000;
     let mut tx = begin_write(&state.db).await?;
-    sqlx::query::<Sqlite>("delete from sessions where expires_ms <= $1")
-        .bind(now_ms)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>("delete from sessions where expires_ms <= $1").bind(now_ms).execute(&mut *tx).await?;
+    sqlx::query::<Sql>(
         "insert into sessions (token_hash, operator, created_ms, expires_ms) values ($1, $2, $3, $4)",
     )
     .bind(digest(token.expose()))
@@ -204,7 +201,7 @@ pub async fn session(state: &AppState, token: &str) -> Result<Option<String>, Op
 pub async fn log_out(state: &AppState, token: &str) -> Result<(), OperatorError> {
     let mut tx = begin_write(&state.db).await?;
     let ended =
-        sqlx::query_scalar::<Sqlite, String>("delete from sessions where token_hash = $1 returning operator");
+        sqlx::query_scalar::<Sql, String>("delete from sessions where token_hash = $1 returning operator");
     if let Some(name) = ended.bind(digest(token)).fetch_optional(&mut *tx).await? {
         let (who, now) = (Actor::Operator(name.clone()), state.clock.now_ms());
         audit::record(&mut tx, now, &who, What::LoggedOut, &name, "").await?;

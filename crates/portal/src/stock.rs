@@ -5,11 +5,10 @@ mod balance;
 use std::collections::BTreeSet;
 
 use model::KeyId;
-use sqlx::{Sqlite, SqliteConnection};
 
 use crate::{
     audit::{self, What},
-    db::{Db, DbError, begin_write},
+    db::{Connection, Db, DbError, Sql, begin_write},
     orders::Actor,
 };
 
@@ -132,16 +131,13 @@ fn key(row: &str) -> Result<KeyId, String> {
 }
 
 /// The lot that a key was registered in.
-pub(crate) async fn lot_of(
-    connection: &mut SqliteConnection,
-    key: &KeyId,
-) -> Result<Option<String>, DbError> {
-    let lot = sqlx::query_scalar::<Sqlite, String>("select lot from blanks where key_id = $1");
+pub(crate) async fn lot_of(connection: &mut Connection, key: &KeyId) -> Result<Option<String>, DbError> {
+    let lot = sqlx::query_scalar::<Sql, String>("select lot from blanks where key_id = $1");
     Ok(lot.bind(key.to_string()).fetch_optional(connection).await?)
 }
 
-async fn insert(connection: &mut SqliteConnection, key: &KeyId, lot: &str, now: i64) -> Result<(), DbError> {
-    sqlx::query::<Sqlite>(
+async fn insert(connection: &mut Connection, key: &KeyId, lot: &str, now: i64) -> Result<(), DbError> {
+    sqlx::query::<Sql>(
         "insert into blanks (key_id, maker, model, serial, lot, registered_ms, state) \
          values ($1, $2, $3, $4, $5, $6, 'in_stock')",
     )
@@ -157,7 +153,7 @@ async fn insert(connection: &mut SqliteConnection, key: &KeyId, lot: &str, now: 
 }
 
 /// Whether a key came from a maker by a registered delivery.
-pub(crate) async fn is_registered(connection: &mut SqliteConnection, key: &KeyId) -> Result<bool, DbError> {
+pub(crate) async fn is_registered(connection: &mut Connection, key: &KeyId) -> Result<bool, DbError> {
     Ok(lot_of(connection, key).await?.is_some())
 }
 

@@ -114,7 +114,7 @@ fn a_job_is_released_and_parked_messages_are_listed_at_the_command_line() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let db = runtime.block_on(async {
         let config = portal::config::Config::load(&config).unwrap();
-        let db = portal::db::open(&config.database_file()).await.unwrap();
+        let db = portal::db::open(&config).await.unwrap();
         let clock = portal::clock::Clock::system();
         let state = portal::AppState::new(db.clone(), bench::programmes(), config, clock);
         portal::orders::approve(&state, &number, &portal::orders::Actor::Import).await.unwrap();
@@ -129,7 +129,8 @@ fn a_job_is_released_and_parked_messages_are_listed_at_the_command_line() {
     assert_eq!(release("").0, 1);
     assert_eq!(release("工位烧毁").0, 0);
     let waiting = "select count(*) from jobs where state = 'waiting' and station is null";
-    let waiting = runtime.block_on(sqlx::query_scalar::<sqlx::Sqlite, i64>(waiting).fetch_one(&db)).unwrap();
+    let waiting =
+        runtime.block_on(sqlx::query_scalar::<portal::db::Sql, i64>(waiting).fetch_one(&db)).unwrap();
     assert_eq!(waiting, 1);
     let history = runtime.block_on(portal::orders::history(&db, &number)).unwrap();
     assert_eq!(history.last().unwrap().who, "command-line");

@@ -92,7 +92,7 @@ impl Template {
             let key = Secret::new(ukey_sim::FACTORY_DEVICE_KEY.to_vec());
             init::set_factory_key(&self.config, &label, key).await?;
         }
-        let db = db::open(&self.config.database_file()).await?;
+        let db = db::open(&self.config).await?;
         let state = AppState::new(db.clone(), self.programmes.clone(), self.config.clone(), Clock::system());
         let enrolment = Enrolment::open(&Desk::open(state).await?).await?;
         for name in STATIONS {
@@ -231,7 +231,7 @@ impl PlayedPortal {
     /// # Errors
     /// The database's.
     pub fn texts(&self, sql: &'static str) -> Result<Vec<String>> {
-        let rows = sqlx::query_scalar::<sqlx::Sqlite, String>(sql).fetch_all(&self.state.db);
+        let rows = sqlx::query_scalar::<portal::db::Sql, String>(sql).fetch_all(&self.state.db);
         Ok(self.runtime.block_on(rows)?)
     }
 
@@ -240,7 +240,7 @@ impl PlayedPortal {
     /// # Errors
     /// The database's.
     pub fn rows(&self, sql: &'static str) -> Result<Vec<(String, String)>> {
-        let rows = sqlx::query_as::<sqlx::Sqlite, (String, String)>(sql).fetch_all(&self.state.db);
+        let rows = sqlx::query_as::<portal::db::Sql, (String, String)>(sql).fetch_all(&self.state.db);
         Ok(self.runtime.block_on(rows)?)
     }
 
@@ -262,7 +262,7 @@ async fn open(
 ) -> Result<(AppState, Desk)> {
     let (world, jump_ms) = (clock.clone(), jump_ms.clone());
     let clock = Clock::from_fn(move || world.wall(jump_ms.load(Ordering::SeqCst)));
-    let db = db::open(&config.database_file()).await?;
+    let db = db::open(config).await?;
     let state = AppState::new(db, programmes.clone(), config.clone(), clock);
     let desk = Desk::open(state.clone()).await?;
     Ok((state, desk))

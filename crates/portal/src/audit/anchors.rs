@@ -2,18 +2,17 @@
 
 use gm::PublicKey;
 use model::StationId;
-use sqlx::{Sqlite, SqliteConnection};
 use wire::SignedHead;
 
 use super::{What, record};
 use crate::{
-    db::{Db, DbError},
+    db::{Connection, Db, DbError, Sql},
     orders::Actor,
 };
 
 /// Keeps an anchor whose signature was checked. One that contradicts an earlier one is kept too, and told in the audit.
 pub(crate) async fn keep(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     station: &StationId,
     key: &PublicKey,
     anchor: &SignedHead,
@@ -23,7 +22,7 @@ pub(crate) async fn keep(
     let head = anchor.head.to_ascii_lowercase();
     // The caller refused what does not fit.
     let sequence = i64::try_from(anchor.sequence).unwrap_or(i64::MAX);
-    let added = sqlx::query::<Sqlite>(
+    let added = sqlx::query::<Sql>(
         "insert into anchors (station, station_key, sequence, head, signature, received_ms) values ($1, $2, $3, $4, $5, $6) \
          on conflict (station, station_key, sequence, head) do nothing",
     )
@@ -35,7 +34,7 @@ pub(crate) async fn keep(
     .bind(now_ms)
     .execute(&mut *tx)
     .await?;
-    let other = sqlx::query_scalar::<Sqlite, String>(
+    let other = sqlx::query_scalar::<Sql, String>(
         "select head from anchors where station = $1 and station_key = $2 and sequence = $3 and head <> $4 \
          order by received_ms, head limit 1",
     )
@@ -68,7 +67,7 @@ pub struct Conflict {
 /// # Errors
 /// The database's.
 pub async fn conflicts(db: &Db) -> Result<Vec<Conflict>, DbError> {
-    let rows = sqlx::query_as::<Sqlite, (String, i64, i64)>(
+    let rows = sqlx::query_as::<Sql, (String, i64, i64)>(
         "select c.station, min(c.sequence), count(*) from \
          (select a.station, a.sequence from anchors a \
           join stations s on s.name = a.station and s.sealing_key = a.station_key \

@@ -10,9 +10,8 @@ use std::{
 use anyhow::Context as _;
 use futures_util::TryStreamExt as _;
 use serde::Serialize;
-use sqlx::{Sqlite, SqliteConnection};
 
-use crate::db::{Db, DbError};
+use crate::db::{Connection, Db, DbError, Sql};
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,9 +59,9 @@ pub async fn export(db: &Db, dir: &Path) -> anyhow::Result<Exported> {
     Ok(Exported { rows, anchors })
 }
 
-async fn export_rows(snapshot: &mut SqliteConnection, path: &Path) -> anyhow::Result<u64> {
+async fn export_rows(snapshot: &mut Connection, path: &Path) -> anyhow::Result<u64> {
     let mut file = Lines::create(path)?;
-    let mut rows = sqlx::query_as::<Sqlite, Line>(
+    let mut rows = sqlx::query_as::<Sql, Line>(
         "select sequence, at_ms, who, what, subject, detail, head from audit order by sequence",
     )
     .fetch(snapshot);
@@ -72,11 +71,8 @@ async fn export_rows(snapshot: &mut SqliteConnection, path: &Path) -> anyhow::Re
     file.close()
 }
 
-async fn export_anchors(
-    snapshot: &mut SqliteConnection,
-    dir: &Path,
-) -> anyhow::Result<BTreeMap<String, u64>> {
-    let mut rows = sqlx::query_as::<Sqlite, AnchorLine>(
+async fn export_anchors(snapshot: &mut Connection, dir: &Path) -> anyhow::Result<BTreeMap<String, u64>> {
+    let mut rows = sqlx::query_as::<Sql, AnchorLine>(
         "select station, sequence, head, signature, station_key from anchors order by station, sequence, received_ms",
     )
     .fetch(snapshot);

@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use sqlx::Sqlite;
-
 use super::{files::replace, transport::TransportCa};
 use crate::{
     config::Config,
-    db::{Db, DbError},
+    db::{Db, DbError, Sql},
 };
 
 const FILE: &str = "crl.pem";
@@ -22,7 +20,7 @@ pub(super) async fn write_first(config: &Config, db: &Db, transport: &TransportC
 /// A connection that stands is not cut by it: whoever uses it gets nothing but the answers of a station that is not active, or secrets
 /// sealed to a key it does not have. Restart the broker to end it.
 pub(crate) async fn write(config: &Config, db: &Db, transport: &TransportCa) -> anyhow::Result<()> {
-    let rows = sqlx::query_as::<Sqlite, (String, i64)>(
+    let rows = sqlx::query_as::<Sql, (String, i64)>(
         "select serial, revoked_ms from revoked_stations order by serial",
     );
     let revoked = rows.fetch_all(db).await.map_err(DbError::from)?;

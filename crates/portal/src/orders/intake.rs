@@ -14,7 +14,7 @@ use crate::{
     app::AppState,
     audit::{self, What},
     clock::china,
-    db::begin_write,
+    db::{Connection, begin_write},
 };
 
 /// Orders taken in one request or file.
@@ -151,7 +151,7 @@ fn refused(row: usize, number: Option<OrderNumber>, errors: Vec<FieldError>) -> 
     Row { row, number, outcome: RowOutcome::Refused, state: None, errors }
 }
 
-async fn free_number(state: &AppState, tx: &mut sqlx::SqliteConnection) -> Result<OrderNumber, OrderError> {
+async fn free_number(state: &AppState, tx: &mut Connection) -> Result<OrderNumber, OrderError> {
     for _ in 0..NUMBER_TRIES {
         let number = new_number(state)?;
         if load_in(tx, &number).await?.is_none() {

@@ -2,10 +2,10 @@
 
 use model::{JobId, KeyId, OrderNumber, StationId};
 use serde::Serialize;
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::Row as _;
 
 use super::store::OrderError;
-use crate::db::{Db, damaged};
+use crate::db::{Db, Row, damaged};
 
 /// One key to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,7 +40,7 @@ pub async fn jobs(db: &Db, number: &OrderNumber) -> Result<Vec<JobRow>, OrderErr
     rows.iter().map(job_row).collect()
 }
 
-fn job_row(row: &SqliteRow) -> Result<JobRow, OrderError> {
+fn job_row(row: &Row) -> Result<JobRow, OrderError> {
     let job: String = row.try_get("job")?;
     let bad = |what: &str| damaged(format!("the {what} of job {job}"));
     let station: Option<String> = row.try_get("station")?;

@@ -1,10 +1,10 @@
 //! Finding orders: by state, text and time, page by page.
 
 use model::{Fen, OrderNumber, OrderState};
-use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row as _};
 
 use super::store::{OrderError, state};
-use crate::db::{Db, damaged};
+use crate::db::{Db, Row, Sql, damaged};
 
 /// Rows on a page.
 const PAGE_ROWS: usize = 20;
@@ -85,7 +85,7 @@ pub struct OrderPage {
 /// # Errors
 /// The database's.
 pub async fn list(db: &Db, query: &Query) -> Result<OrderPage, OrderError> {
-    let mut sql = QueryBuilder::<Sqlite>::new(
+    let mut sql = QueryBuilder::<Sql>::new(
         "select number, programme, product_title, unit_name, quantity, amount_fen, state, reject_reason, created_ms \
          from orders where 1 = 1",
     );
@@ -112,7 +112,7 @@ pub async fn list(db: &Db, query: &Query) -> Result<OrderPage, OrderError> {
 /// # Errors
 /// The database's.
 pub async fn count_states(db: &Db, query: &Query) -> Result<Vec<(OrderState, i64)>, OrderError> {
-    let mut sql = QueryBuilder::<Sqlite>::new("select state, count(*) as orders from orders where 1 = 1");
+    let mut sql = QueryBuilder::<Sql>::new("select state, count(*) as orders from orders where 1 = 1");
     push_filters(&mut sql, query);
     sql.push(" group by state");
     let rows = sql.build().fetch_all(db).await?;
@@ -126,7 +126,7 @@ pub async fn count_states(db: &Db, query: &Query) -> Result<Vec<(OrderState, i64
     Ok(counts)
 }
 
-fn push_filters(sql: &mut QueryBuilder<Sqlite>, query: &Query) {
+fn push_filters(sql: &mut QueryBuilder<Sql>, query: &Query) {
     let text: String = query.text.trim().chars().take(TEXT_CHARS_MAX).collect();
     if !text.is_empty() {
         let pattern = format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
@@ -142,7 +142,7 @@ fn push_filters(sql: &mut QueryBuilder<Sqlite>, query: &Query) {
     }
 }
 
-fn order_row(row: &SqliteRow) -> Result<OrderRow, OrderError> {
+fn order_row(row: &Row) -> Result<OrderRow, OrderError> {
     let number: String = row.try_get("number")?;
     Ok(OrderRow {
         number: number.parse().map_err(|_| damaged(format!("the order number {number:?}")))?,

@@ -1,10 +1,10 @@
 //! Orders in the database.
 
 use model::{Fen, IllegalOrderState, OrderNumber, OrderState};
-use sqlx::{Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use sqlx::Row as _;
 
 use super::content::{Order, OrderContent};
-use crate::db::{Db, DbError, Transaction, damaged};
+use crate::db::{Connection, Db, DbError, Row, Sql, Transaction, damaged};
 
 /// Why an order was not read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -86,12 +86,12 @@ pub async fn load(db: &Db, number: &OrderNumber) -> Result<Option<Order>, OrderE
 ///
 /// # Errors
 /// [`OrderError::Db`].
-pub async fn load_in(tx: &mut SqliteConnection, number: &OrderNumber) -> Result<Option<Order>, OrderError> {
+pub async fn load_in(tx: &mut Connection, number: &OrderNumber) -> Result<Option<Order>, OrderError> {
     let row = sqlx::query(SELECT_ORDER).bind(number.as_str()).fetch_optional(tx).await?;
     row.map(|row| order(&row)).transpose()
 }
 
-fn order(row: &SqliteRow) -> Result<Order, OrderError> {
+fn order(row: &Row) -> Result<Order, OrderError> {
     let number: String = row.try_get("number")?;
     let content: String = row.try_get("content")?;
     let content: OrderContent =
@@ -114,7 +114,7 @@ pub(super) fn state(code: &str) -> Result<OrderState, DbError> {
 
 pub(super) async fn insert(tx: &mut Transaction, order: &Order) -> Result<(), OrderError> {
     let content = &order.content;
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "insert into orders (number, programme, product, product_title, holder_kind, holder_name, unit_name, years, \
          quantity, amount_fen, state, content, created_ms, changed_ms) \
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)",
@@ -139,7 +139,7 @@ pub(super) async fn insert(tx: &mut Transaction, order: &Order) -> Result<(), Or
 
 pub(super) async fn replace_content(tx: &mut Transaction, order: &Order) -> Result<(), OrderError> {
     let content = &order.content;
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "update orders set product = $2, product_title = $3, holder_kind = $4, holder_name = $5, unit_name = $6, \
          years = $7, quantity = $8, amount_fen = $9, content = $10 where number = $1",
     )
@@ -179,7 +179,7 @@ pub(crate) async fn add_history(
     number: &OrderNumber,
     entry: &HistoryEntry,
 ) -> Result<(), OrderError> {
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "insert into order_history (order_number, step, at_ms, who, from_state, to_state, reason) \
          select $1, coalesce(max(step), 0) + 1, $2, $3, $4, $5, $6 from order_history where order_number = $1",
     )
@@ -205,7 +205,7 @@ pub async fn history(db: &Db, number: &OrderNumber) -> Result<Vec<HistoryEntry>,
     .bind(number.as_str())
     .fetch_all(db)
     .await?;
-    let entry = |row: &SqliteRow| {
+    let entry = |row: &Row| {
         let from: Option<String> = row.try_get("from_state")?;
         Ok(HistoryEntry {
             at_ms: row.try_get("at_ms")?,

@@ -4,7 +4,6 @@ use std::fmt;
 
 use model::{IllegalOrderState, JobId, OrderNumber, OrderState, StationId};
 use serde_json::Value;
-use sqlx::Sqlite;
 use wire::CertificateKind;
 
 use super::{
@@ -15,7 +14,7 @@ use super::{
 use crate::{
     app::AppState,
     audit::{self, What},
-    db::{DbError, Transaction, begin_write, damaged},
+    db::{DbError, Sql, Transaction, begin_write, damaged},
     programmes::Programme,
     stations::{self, Rehearsal, RehearsalError},
 };
@@ -67,7 +66,7 @@ pub async fn change_state(
     let order = load_in(tx, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     order.state.become_state(to)?;
     let reject_reason = (to == OrderState::Rejected).then_some(reason);
-    let updated = sqlx::query::<Sqlite>(
+    let updated = sqlx::query::<Sql>(
         "update orders set state = $3, reject_reason = $4, changed_ms = $5 where number = $1 and state = $2",
     )
     .bind(number.as_str())
@@ -153,7 +152,7 @@ async fn has_jobs(tx: &mut Transaction, number: &OrderNumber) -> Result<bool, Or
 
 async fn insert_job(tx: &mut Transaction, order: &Order, index: u16, profiles: &str) -> Result<(), DbError> {
     let kind: CertificateKind = order.content.holder_kind;
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "insert into jobs (job, order_number, idx, programme, certificate, profiles, holder, state, attempts) \
          values ($1, $2, $3, $4, $5, $6, $7, 'waiting', 0)",
     )

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use ca::{CaNames, EmbeddedCa};
 use gm::{SigningKey, certificate::Certificate};
 use model::Secret;
-use sqlx::{Row as _, Sqlite};
+use sqlx::Row as _;
 use vault::Vault;
 use wire::{Chain, PortalHead, SignedHead};
 
@@ -16,7 +16,7 @@ use crate::{
     audit::Head,
     clock::Clock,
     config::Config,
-    db::{Db, DbError, Transaction, begin_write},
+    db::{Db, DbError, Sql, Transaction, begin_write},
 };
 
 /// Which key.
@@ -118,7 +118,7 @@ fn name(organisation: &str, common: &str) -> Vec<(String, String)> {
 
 /// The certificate of a CA key, PEM, if the key was made.
 pub(crate) async fn certificate(db: &Db, name: CaKeyName) -> Result<Option<String>, DbError> {
-    let pem = sqlx::query_scalar::<Sqlite, String>("select certificate from ca_keys where name = $1");
+    let pem = sqlx::query_scalar::<Sql, String>("select certificate from ca_keys where name = $1");
     Ok(pem.bind(name.code()).fetch_optional(db).await?)
 }
 
@@ -128,7 +128,7 @@ pub(crate) async fn open(
     vault: &Vault,
     name: CaKeyName,
 ) -> anyhow::Result<Option<(String, Secret)>> {
-    let row = sqlx::query::<Sqlite>("select certificate, wrapped_key from ca_keys where name = $1")
+    let row = sqlx::query::<Sql>("select certificate, wrapped_key from ca_keys where name = $1")
         .bind(name.code())
         .fetch_optional(db)
         .await?;
@@ -153,7 +153,7 @@ pub(crate) async fn store(
     wrapped: &[u8],
     now: i64,
 ) -> Result<(), DbError> {
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "insert into ca_keys (name, certificate, wrapped_key, created_ms) values ($1, $2, $3, $4)",
     )
     .bind(name.code())

@@ -1,8 +1,6 @@
 //! What stations stopped after too many bad keys, for operators.
 
-use sqlx::Sqlite;
-
-use crate::db::{Db, DbError};
+use crate::db::{Db, DbError, Sql};
 
 /// More than these are not shown.
 const SHOWN_MAX: i64 = 100;
@@ -27,7 +25,7 @@ pub struct OpenBreaker {
 /// # Errors
 /// The database's.
 pub async fn open_breakers(db: &Db) -> Result<Vec<OpenBreaker>, DbError> {
-    let rows = sqlx::query_as::<Sqlite, (String, String, String, String, i64)>(
+    let rows = sqlx::query_as::<Sql, (String, String, String, String, i64)>(
         "select station, scope, name, detail, changed_ms from breakers where open = 1 \
          order by changed_ms desc, station, scope, name limit $1",
     );

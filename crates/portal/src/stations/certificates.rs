@@ -4,7 +4,7 @@ use ca::{CaError, IssueRequest, Issued, Ledger, Recorded, Revoked};
 use gm::certificate::Certificate;
 use jiff::Timestamp;
 use model::{JobId, KeyId, StationId};
-use sqlx::{Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use sqlx::Row as _;
 use vault::VaultError;
 use wire::{Bytes, CertificatesReply, CertificatesRequest, RefusedCode};
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     audit::{self, What},
-    db::{Db, DbError, Transaction, begin_write, damaged},
+    db::{Connection, Db, DbError, Row, Sql, Transaction, begin_write, damaged},
     orders::{self, Actor},
 };
 
@@ -61,7 +61,7 @@ pub(super) async fn certify(
 
 /// The job is this station's and the key is bound to it, or was made for it (a repeated request gets its answer again).
 async fn may_certify(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     station: &StationId,
     job: &JobId,
     key: &KeyId,
@@ -141,7 +141,7 @@ impl Ledger for JobLedger<'_> {
     type Error = LedgerError;
 
     async fn find(&self, request_id: &str) -> Result<Option<Issued>, LedgerError> {
-        let row = sqlx::query::<Sqlite>(
+        let row = sqlx::query::<Sql>(
             "select key_xy, sign_der, enc_der, enveloped_der, wrapped_enc_key from certificates where request_id = $1",
         )
         .bind(request_id)
@@ -155,8 +155,7 @@ impl Ledger for JobLedger<'_> {
     }
 
     async fn key_seen(&self, key_xy: &[u8; 64]) -> Result<Option<String>, LedgerError> {
-        let id =
-            sqlx::query_scalar::<Sqlite, String>("select request_id from certificates where key_xy = $1");
+        let id = sqlx::query_scalar::<Sql, String>("select request_id from certificates where key_xy = $1");
         Ok(id.bind(hex::encode(key_xy)).fetch_optional(&self.desk.state.db).await?)
     }
 
@@ -192,7 +191,7 @@ fn context(request_id: &str) -> String {
     format!("enc-key:{request_id}")
 }
 
-fn issued(row: &SqliteRow, request_id: &str, enc_private: model::Secret) -> Result<Issued, LedgerError> {
+fn issued(row: &Row, request_id: &str, enc_private: model::Secret) -> Result<Issued, LedgerError> {
     let xy: String = row.try_get("key_xy")?;
     let xy = hex::decode(xy).ok().and_then(|bytes| bytes.try_into().ok());
     Ok(Issued {
@@ -224,7 +223,7 @@ async fn insert(
     wrapped: &[u8],
     now: i64,
 ) -> Result<bool, LedgerError> {
-    let inserted = sqlx::query::<Sqlite>(
+    let inserted = sqlx::query::<Sql>(
         "insert into certificates (request_id, job, key_id, key_xy, sign_serial, enc_serial, sign_der, enc_der, \
          enveloped_der, wrapped_enc_key, issued_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
          on conflict do nothing",
@@ -254,7 +253,7 @@ async fn supersede(
     now: i64,
 ) -> Result<(), LedgerError> {
     let earlier =
-        sqlx::query_scalar::<Sqlite, i64>("select count(*) from certificates where job = $1 and key_id = $2")
+        sqlx::query_scalar::<Sql, i64>("select count(*) from certificates where job = $1 and key_id = $2")
             .bind(job.to_string())
             .bind(key.to_string())
             .fetch_one(&mut **tx)
@@ -313,7 +312,7 @@ pub(super) async fn revoke(
         let detail = format!("key={key} sign={sign} enc={enc} reason={}", reason.code());
         audit::record(tx, now, who, What::CertificateRevoked, job, &detail).await?;
     }
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "update certificates set revoked_ms = $3, revoked_reason = $4 \
          where job = $1 and key_id = $2 and revoked_ms is null",
     )
@@ -328,11 +327,11 @@ pub(super) async fn revoke(
 
 /// Serials (signing, encryption) of the certificates of a job on a key that are not revoked.
 pub(super) async fn serials(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     job: &JobId,
     key: &KeyId,
 ) -> Result<Vec<(String, String)>, DbError> {
-    let rows = sqlx::query_as::<Sqlite, (String, String)>(
+    let rows = sqlx::query_as::<Sql, (String, String)>(
         "select sign_serial, enc_serial from certificates where job = $1 and key_id = $2 and revoked_ms is null",
     );
     Ok(rows.bind(job.to_string()).bind(key.to_string()).fetch_all(connection).await?)
@@ -340,7 +339,7 @@ pub(super) async fn serials(
 
 /// Everything revoked, for the list.
 pub(crate) async fn revoked(db: &Db) -> Result<Vec<Revoked>, DbError> {
-    let rows = sqlx::query_as::<Sqlite, (String, String, i64, String)>(
+    let rows = sqlx::query_as::<Sql, (String, String, i64, String)>(
         "select sign_serial, enc_serial, revoked_ms, revoked_reason from certificates where revoked_ms is not null",
     );
     let mut revoked = Vec::new();

@@ -1,11 +1,11 @@
 //! A job as the station side sees it.
 
 use model::{JobId, KeyId, OrderNumber, StationId};
-use sqlx::{Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use sqlx::Row as _;
 use wire::{CertificateKind, JobOrder};
 
 use crate::{
-    db::{DbError, damaged},
+    db::{Connection, DbError, Row, Sql, damaged},
     programmes::Programmes,
 };
 
@@ -38,29 +38,29 @@ const COLUMNS: &str = "j.job, j.programme, j.certificate, j.profiles, j.holder, 
 
 impl Job {
     /// The job with this id.
-    pub async fn load(tx: &mut SqliteConnection, id: &JobId) -> Result<Option<Self>, DbError> {
+    pub async fn load(tx: &mut Connection, id: &JobId) -> Result<Option<Self>, DbError> {
         let sql = sqlx::AssertSqlSafe(format!("select {COLUMNS} where j.job = $1"));
-        let row = sqlx::query::<Sqlite>(sql).bind(id.to_string()).fetch_optional(tx).await?;
+        let row = sqlx::query::<Sql>(sql).bind(id.to_string()).fetch_optional(tx).await?;
         row.map(|row| Self::read(&row)).transpose()
     }
 
     /// All jobs of an order, the first first.
-    pub async fn of_order(tx: &mut SqliteConnection, order: &OrderNumber) -> Result<Vec<Self>, DbError> {
+    pub async fn of_order(tx: &mut Connection, order: &OrderNumber) -> Result<Vec<Self>, DbError> {
         let sql = sqlx::AssertSqlSafe(format!("select {COLUMNS} where j.order_number = $1 order by j.idx"));
-        let rows = sqlx::query::<Sqlite>(sql).bind(order.as_str()).fetch_all(tx).await?;
+        let rows = sqlx::query::<Sql>(sql).bind(order.as_str()).fetch_all(tx).await?;
         rows.iter().map(Self::read).collect()
     }
 
     /// What is leased to a station, the oldest order first.
-    pub async fn leased_to(tx: &mut SqliteConnection, station: &StationId) -> Result<Vec<Self>, DbError> {
+    pub async fn leased_to(tx: &mut Connection, station: &StationId) -> Result<Vec<Self>, DbError> {
         let sql = sqlx::AssertSqlSafe(format!(
             "select {COLUMNS} where j.state = 'leased' and j.station = $1 order by o.created_ms, o.number, j.idx"
         ));
-        let rows = sqlx::query::<Sqlite>(sql).bind(station.as_str()).fetch_all(tx).await?;
+        let rows = sqlx::query::<Sql>(sql).bind(station.as_str()).fetch_all(tx).await?;
         rows.iter().map(Self::read).collect()
     }
 
-    fn read(row: &SqliteRow) -> Result<Self, DbError> {
+    fn read(row: &Row) -> Result<Self, DbError> {
         let job: String = row.try_get("job")?;
         let broken = |what: &str| damaged(format!("the {what} of job {job}"));
         let text = |column: &str| row.try_get::<Option<String>, _>(column);

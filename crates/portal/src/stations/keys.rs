@@ -2,7 +2,7 @@
 
 use gm::PublicKey;
 use model::{JobId, KeyId, Secret, StationId};
-use sqlx::{Row as _, Sqlite, SqliteConnection};
+use sqlx::Row as _;
 use wire::{Bytes, KeySecrets, RefusedCode, SecretsReply, SecretsRequest};
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     audit::{self, What},
-    db::{DbError, Transaction, begin_write, damaged},
+    db::{Connection, DbError, Sql, Transaction, begin_write, damaged},
     orders::{self, Actor},
     stock,
 };
@@ -129,7 +129,7 @@ async fn certifiable(desk: &Desk, station: &StationId, request: &SecretsRequest)
 
 /// A job that has a key is left alone: that key is its station's business, and the job's end is still to be reported.
 async fn stick(desk: &Desk, station: &StationId, job: &JobId, why: &str) -> Result<(), DbError> {
-    let stuck = sqlx::query::<Sqlite>(
+    let stuck = sqlx::query::<Sql>(
         "update jobs set state = 'stuck', stuck_reason = $3, leased_until = null \
          where job = $1 and station = $2 and state = 'leased' and key_id is null",
     )
@@ -146,7 +146,7 @@ async fn stick(desk: &Desk, station: &StationId, job: &JobId, why: &str) -> Resu
 
 /// The job, if it is leased to this station.
 pub(super) async fn leased(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     station: &StationId,
     job: &JobId,
 ) -> Result<Job, Refusal> {
@@ -162,7 +162,7 @@ pub(super) async fn leased(
 /// may have been lost.
 async fn leased_or_stuck(
     desk: &Desk,
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     station: &StationId,
     request: &SecretsRequest,
 ) -> Result<Job, Refusal> {
@@ -173,7 +173,7 @@ async fn leased_or_stuck(
     leased(connection, station, &request.job).await
 }
 
-async fn may_bind(connection: &mut SqliteConnection, request: &SecretsRequest) -> Result<(), Refusal> {
+async fn may_bind(connection: &mut Connection, request: &SecretsRequest) -> Result<(), Refusal> {
     let (job, key) = (&request.job, &request.key);
     match find(connection, key).await? {
         None | Some((KeyState::Blank, _)) => {}
@@ -189,7 +189,7 @@ async fn may_bind(connection: &mut SqliteConnection, request: &SecretsRequest) -
             ));
         }
     }
-    let other: Option<String> = sqlx::query_scalar::<Sqlite, _>(
+    let other: Option<String> = sqlx::query_scalar::<Sql, _>(
         "select key_id from keys where job = $1 and state in ('bound', 'issued')",
     )
     .bind(job.to_string())
@@ -206,7 +206,7 @@ async fn may_bind(connection: &mut SqliteConnection, request: &SecretsRequest) -
 
 /// A copy of a request that comes after its attempt ended must not bind the key again: nobody would ever end that binding.
 async fn not_ended(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     station: &StationId,
     request: &SecretsRequest,
 ) -> Result<(), Refusal> {
@@ -227,7 +227,7 @@ async fn bind(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Res
     let job = request.job.to_string();
     let key = request.key.to_string();
     let now = desk.state.clock.now_ms();
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "insert into keys (key_id, state, job, station, profile, reason, changed_ms, attempt) \
          values ($1, 'bound', $2, $3, $4, '', $5, $6) \
          on conflict (key_id) do update set state = 'bound', job = excluded.job, station = excluded.station, \
@@ -241,7 +241,7 @@ async fn bind(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Res
     .bind(&request.attempt)
     .execute(&mut *tx)
     .await?;
-    sqlx::query::<Sqlite>("update jobs set key_id = $2 where job = $1")
+    sqlx::query::<Sql>("update jobs set key_id = $2 where job = $1")
         .bind(&job)
         .bind(&key)
         .execute(&mut *tx)
@@ -287,10 +287,10 @@ fn text(secret: &Secret) -> Result<String, Refusal> {
 
 /// What is known of a key, and the job it is bound to or was.
 pub(super) async fn find(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     key: &KeyId,
 ) -> Result<Option<(KeyState, Option<JobId>)>, DbError> {
-    let row = sqlx::query::<Sqlite>("select state, job from keys where key_id = $1")
+    let row = sqlx::query::<Sql>("select state, job from keys where key_id = $1")
         .bind(key.to_string())
         .fetch_optional(connection)
         .await?;
@@ -304,8 +304,8 @@ pub(super) async fn find(
 }
 
 /// The attempt for which a key was bound last; empty if that is not known.
-pub(super) async fn attempt(connection: &mut SqliteConnection, key: &KeyId) -> Result<String, DbError> {
-    let attempt = sqlx::query_scalar::<Sqlite, String>("select attempt from keys where key_id = $1");
+pub(super) async fn attempt(connection: &mut Connection, key: &KeyId) -> Result<String, DbError> {
+    let attempt = sqlx::query_scalar::<Sql, String>("select attempt from keys where key_id = $1");
     Ok(attempt.bind(key.to_string()).fetch_optional(connection).await?.unwrap_or_default())
 }
 
@@ -320,7 +320,7 @@ pub(super) async fn change(
     now: i64,
 ) -> Result<(), DbError> {
     let (station, profile) = by;
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "insert into keys (key_id, state, job, station, profile, reason, changed_ms) values ($1, $2, $3, $4, $5, $6, $7) \
          on conflict (key_id) do update set state = excluded.state, job = excluded.job, station = excluded.station, \
          reason = excluded.reason, changed_ms = excluded.changed_ms",

@@ -1,11 +1,11 @@
 //! Leases: who works on which job, and until when.
 
 use model::StationId;
-use sqlx::{Row as _, Sqlite};
+use sqlx::Row as _;
 use wire::{Lease, Pull, Renew, Renewed};
 
 use super::{desk::Desk, job::Job, refusal::Refusal};
-use crate::db::{Transaction, begin_write};
+use crate::db::{Sql, Transaction, begin_write};
 
 /// Longer lists in a request are refused: no station holds so many.
 const LIST_MAX: usize = 2_000;
@@ -64,7 +64,7 @@ pub(super) async fn renew(desk: &Desk, station: &StationId, renew: &Renew) -> Re
 
 /// A job with a key bound never falls back by itself: the key may be half made, in that station's slot.
 async fn release_expired(tx: &mut Transaction, now: i64) -> Result<(), Refusal> {
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "update jobs set state = 'waiting', station = null, leased_until = null \
          where state = 'leased' and leased_until < $1 and key_id is null",
     )
@@ -83,7 +83,7 @@ async fn candidates(
     profiles: &[String],
     room: usize,
 ) -> Result<Vec<(String, usize)>, Refusal> {
-    let rows = sqlx::query::<Sqlite>("select distinct profiles from jobs where state = 'waiting'")
+    let rows = sqlx::query::<Sql>("select distinct profiles from jobs where state = 'waiting'")
         .fetch_all(&mut **tx)
         .await?;
     let mut orders = Vec::new();
@@ -95,7 +95,7 @@ async fn candidates(
             continue;
         }
         // No other station may hold, have made or be stuck on a job of the order: its parcel is packed in one place.
-        let rows = sqlx::query::<Sqlite>(
+        let rows = sqlx::query::<Sql>(
             "select o.created_ms, o.number, count(*) as jobs from jobs j join orders o on o.number = j.order_number \
              where j.state = 'waiting' and j.profiles = $1 and o.state = 'awaiting_production' \
              and not exists (select 1 from jobs k where k.order_number = j.order_number and k.station <> $2) \
@@ -116,7 +116,7 @@ async fn candidates(
 }
 
 async fn take(tx: &mut Transaction, station: &StationId, order: &str, until: i64) -> Result<(), Refusal> {
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "update jobs set state = 'leased', station = $1, leased_until = $2 where order_number = $3 and state = 'waiting'",
     )
     .bind(station.as_str())
@@ -129,7 +129,7 @@ async fn take(tx: &mut Transaction, station: &StationId, order: &str, until: i64
 
 /// Whether the job was leased to the station, and is for longer now.
 async fn extend(tx: &mut Transaction, station: &StationId, job: &str, until: i64) -> Result<bool, Refusal> {
-    let updated = sqlx::query::<Sqlite>(
+    let updated = sqlx::query::<Sql>(
         "update jobs set leased_until = $3 where job = $1 and station = $2 and state = 'leased'",
     )
     .bind(job)

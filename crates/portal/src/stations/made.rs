@@ -2,10 +2,9 @@
 
 use model::{JobId, KeyId, OrderNumber, Outcome, SlotName};
 use serde::Serialize;
-use sqlx::Sqlite;
 use wire::{Event, Report};
 
-use crate::db::{Db, DbError, damaged};
+use crate::db::{Db, DbError, Sql, damaged};
 
 /// How a job ended, as its station reported it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,7 +38,7 @@ pub struct MadeKey {
 /// # Errors
 /// The database's.
 pub async fn made(db: &Db, order: &OrderNumber) -> Result<Vec<MadeKey>, DbError> {
-    let rows = sqlx::query_as::<Sqlite, (String, String)>(
+    let rows = sqlx::query_as::<Sql, (String, String)>(
         "select r.station, r.body from reports r join jobs j on j.job = r.job \
          where j.order_number = $1 and r.kind = 'job_ended' and r.refusal is null order by j.idx, r.received_ms, r.id",
     );
@@ -78,6 +77,6 @@ pub async fn made(db: &Db, order: &OrderNumber) -> Result<Vec<MadeKey>, DbError>
 /// # Errors
 /// The database's.
 pub async fn waybill(db: &Db, order: &OrderNumber) -> Result<Option<String>, DbError> {
-    let waybill = sqlx::query_scalar::<Sqlite, String>("select waybill from parcels where order_number = $1");
+    let waybill = sqlx::query_scalar::<Sql, String>("select waybill from parcels where order_number = $1");
     Ok(waybill.bind(order.as_str()).fetch_optional(db).await?)
 }

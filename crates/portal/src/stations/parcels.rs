@@ -1,7 +1,7 @@
 //! Parcels: one waybill an order, from SF, with the order's number as idempotency key.
 
 use model::{OrderNumber, StationId, mask_mobile};
-use sqlx::{Row as _, Sqlite, SqliteConnection};
+use sqlx::Row as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::{Parcel, Party};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     audit::{self, What},
-    db::{DbError, begin_write, damaged},
+    db::{Connection, DbError, Sql, begin_write, damaged},
     orders::{self, Actor, Order},
 };
 
@@ -177,7 +177,7 @@ async fn store(desk: &Desk, station: &StationId, parcel: &Parcel) -> Result<Parc
     if let Some(parcel) = find(&mut tx, &parcel.order).await? {
         return Ok(parcel);
     }
-    let stored = sqlx::query::<Sqlite>(
+    let stored = sqlx::query::<Sql>(
         "insert into parcels (order_number, waybill, station, body, created_ms) values ($1, $2, $3, $4, $5) \
          on conflict (waybill) do nothing",
     )
@@ -201,8 +201,8 @@ async fn store(desk: &Desk, station: &StationId, parcel: &Parcel) -> Result<Parc
     Ok(parcel.clone())
 }
 
-async fn find(connection: &mut SqliteConnection, number: &OrderNumber) -> Result<Option<Parcel>, DbError> {
-    let row = sqlx::query::<Sqlite>("select body from parcels where order_number = $1")
+async fn find(connection: &mut Connection, number: &OrderNumber) -> Result<Option<Parcel>, DbError> {
+    let row = sqlx::query::<Sql>("select body from parcels where order_number = $1")
         .bind(number.as_str())
         .fetch_optional(connection)
         .await?;

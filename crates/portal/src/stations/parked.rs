@@ -1,8 +1,6 @@
 //! Messages that could not be read or never be applied: kept for people, never in the way.
 
-use sqlx::Sqlite;
-
-use crate::db::{Db, DbError, begin_write};
+use crate::db::{Db, DbError, Sql, begin_write};
 
 /// More than this are not kept; the ones not seen for longest go.
 const PARKED_MAX: i64 = 1_000;
@@ -21,7 +19,7 @@ pub(super) async fn park(
     whole.push(0);
     whole.extend_from_slice(payload);
     let mut tx = begin_write(db).await?;
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "insert into parked (id, topic, reason, payload, times, first_ms, last_ms) values ($1, $2, $3, $4, 1, $5, $5) \
          on conflict (id) do update set times = times + 1, last_ms = excluded.last_ms, reason = excluded.reason",
     )
@@ -32,8 +30,8 @@ pub(super) async fn park(
     .bind(now)
     .execute(&mut *tx)
     .await?;
-    sqlx::query::<Sqlite>(
-        "delete from parked where id in (select id from parked order by last_ms desc, id limit -1 offset $1)",
+    sqlx::query::<Sql>(
+        "delete from parked where id in (select id from parked order by last_ms desc, id limit 1000000000 offset $1)",
     )
     .bind(PARKED_MAX)
     .execute(&mut *tx)
@@ -62,7 +60,7 @@ pub struct Parked {
 /// # Errors
 /// The database's.
 pub async fn count(db: &Db) -> Result<i64, DbError> {
-    Ok(sqlx::query_scalar::<Sqlite, i64>("select count(*) from parked").fetch_one(db).await?)
+    Ok(sqlx::query_scalar::<Sql, i64>("select count(*) from parked").fetch_one(db).await?)
 }
 
 /// The parked messages that came last, the newest first.
@@ -70,7 +68,7 @@ pub async fn count(db: &Db) -> Result<i64, DbError> {
 /// # Errors
 /// The database's.
 pub async fn newest(db: &Db, limit: u16) -> Result<Vec<Parked>, DbError> {
-    let rows = sqlx::query_as::<Sqlite, (String, String, i64, i64, i64)>(
+    let rows = sqlx::query_as::<Sql, (String, String, i64, i64, i64)>(
         "select topic, reason, times, last_ms, length(payload) from parked order by last_ms desc, id limit $1",
     );
     let rows = rows.bind(i64::from(limit)).fetch_all(db).await?;

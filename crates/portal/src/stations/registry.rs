@@ -2,19 +2,19 @@
 
 use gm::PublicKey;
 use model::StationId;
-use sqlx::{Row as _, Sqlite, SqliteConnection};
+use sqlx::Row as _;
 
 use super::refusal::Refusal;
 use crate::{
     audit::{self, What},
-    db::{Db, DbError, begin_write, damaged},
+    db::{Connection, Db, DbError, Sql, begin_write, damaged},
     init::StationCertificate,
     orders::Actor,
 };
 
 /// The SM2 key to which an enrolled, active station's secrets are sealed.
 pub(super) async fn sealing_key(db: &Db, station: &StationId) -> Result<PublicKey, Refusal> {
-    let row = sqlx::query::<Sqlite>("select state, sealing_key from stations where name = $1")
+    let row = sqlx::query::<Sql>("select state, sealing_key from stations where name = $1")
         .bind(station.as_str())
         .fetch_optional(db)
         .await?;
@@ -40,14 +40,14 @@ pub(crate) fn public_key(text: &str) -> Option<PublicKey> {
 
 /// Writes a station's identity; a second enrolment replaces the first and makes a disabled station active.
 pub(crate) async fn enrol(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     station: &StationId,
     sealing_key: &PublicKey,
     certificate: &StationCertificate,
     now: i64,
 ) -> Result<(), DbError> {
     revoke(&mut *tx, station, now).await?;
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "insert into stations (name, state, sealing_key, certificate, enrolled_ms, serial) \
          values ($1, 'active', $2, $3, $4, $5) \
          on conflict (name) do update set state = 'active', sealing_key = excluded.sealing_key, \
@@ -65,8 +65,8 @@ pub(crate) async fn enrol(
 }
 
 /// Puts the certificate that a station has on the broker's list, which the caller writes after the commit.
-async fn revoke(tx: &mut SqliteConnection, station: &StationId, now: i64) -> Result<(), DbError> {
-    sqlx::query::<Sqlite>(
+async fn revoke(tx: &mut Connection, station: &StationId, now: i64) -> Result<(), DbError> {
+    sqlx::query::<Sql>(
         "insert into revoked_stations (serial, station, revoked_ms) \
          select serial, name, $2 from stations where name = $1 and serial <> '' on conflict (serial) do nothing",
     )
@@ -81,7 +81,7 @@ async fn revoke(tx: &mut SqliteConnection, station: &StationId, now: i64) -> Res
 pub(crate) async fn disable(db: &Db, station: &StationId, now: i64) -> Result<bool, DbError> {
     let mut tx = begin_write(db).await?;
     revoke(&mut tx, station, now).await?;
-    let updated = sqlx::query::<Sqlite>("update stations set state = 'disabled' where name = $1")
+    let updated = sqlx::query::<Sql>("update stations set state = 'disabled' where name = $1")
         .bind(station.as_str())
         .execute(&mut *tx)
         .await?;

@@ -2,7 +2,6 @@
 
 use model::{JobId, KeyId, OrderState};
 use serde::Deserialize;
-use sqlx::Sqlite;
 
 use super::{
     certificates::{self, Reason},
@@ -12,7 +11,7 @@ use super::{
 use crate::{
     audit::{self, What},
     clock::Clock,
-    db::{Db, DbError, Transaction, begin_write, damaged},
+    db::{Db, DbError, Sql, Transaction, begin_write, damaged},
     orders::{Actor, HistoryEntry, OrderError, REASON_CHARS_MAX, add_history, load_in},
 };
 
@@ -91,7 +90,7 @@ pub async fn release(
         certificates::revoke(&mut tx, id, key, release.key.reason(), actor, now).await?;
         set_aside(&mut tx, key, release.key, reason, now).await?;
     }
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "update jobs set state = 'waiting', station = null, leased_until = null, key_id = null, outcome = null, \
          attempts = 0, stuck_reason = null where job = $1",
     )
@@ -135,7 +134,7 @@ async fn set_aside(
     reason: &str,
     now: i64,
 ) -> Result<(), DbError> {
-    sqlx::query::<Sqlite>("update keys set state = $2, reason = $3, changed_ms = $4 where key_id = $1")
+    sqlx::query::<Sql>("update keys set state = $2, reason = $3, changed_ms = $4 where key_id = $1")
         .bind(key.to_string())
         .bind(fate.state().code())
         .bind(reason)

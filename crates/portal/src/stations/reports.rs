@@ -5,13 +5,13 @@ mod job_ended;
 
 use gm::PublicKey;
 use model::{OrderState, StationId};
-use sqlx::{Row as _, Sqlite, SqliteConnection};
+use sqlx::Row as _;
 use wire::{Ack, Chain, Event, LabelPrinted, Report, SignedHead};
 
 use super::{desk::Desk, refusal::Refusal};
 use crate::{
     audit::{self, Head, What},
-    db::{DbError, Transaction, begin_write, damaged},
+    db::{Connection, DbError, Sql, Transaction, begin_write, damaged},
     orders::{Actor, change_state, load_in},
 };
 
@@ -125,7 +125,7 @@ impl Sending<'_> {
             Event::ShiftClosed(_) => ("shift_closed", None),
         };
         // A refusal gives way to what the second look says; an answer that was given stands.
-        let kept = sqlx::query::<Sqlite>(
+        let kept = sqlx::query::<Sql>(
             "insert into reports (id, station, kind, job, body, received_ms, refusal) values ($1, $2, $3, $4, $5, $6, $7) \
              on conflict (station, id) do update set refusal = excluded.refusal, received_ms = excluded.received_ms \
              where reports.refusal is not null",
@@ -197,19 +197,15 @@ pub(super) fn end_of(attempt: &str) -> String {
 
 /// Whether a station's report with this id is stored, applied or not.
 pub(super) async fn is_stored(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     station: &StationId,
     id: &str,
 ) -> Result<bool, DbError> {
     Ok(find(connection, station, id).await?.is_some())
 }
 
-async fn find(
-    connection: &mut SqliteConnection,
-    station: &StationId,
-    id: &str,
-) -> Result<Option<Known>, DbError> {
-    let row = sqlx::query::<Sqlite>("select body, refusal from reports where station = $1 and id = $2")
+async fn find(connection: &mut Connection, station: &StationId, id: &str) -> Result<Option<Known>, DbError> {
+    let row = sqlx::query::<Sql>("select body, refusal from reports where station = $1 and id = $2")
         .bind(station.as_str())
         .bind(id)
         .fetch_optional(connection)
@@ -242,7 +238,7 @@ async fn label_printed(
     printed: &LabelPrinted,
 ) -> Result<(), Refusal> {
     let now = desk.state.clock.now_ms();
-    let updated = sqlx::query::<Sqlite>(
+    let updated = sqlx::query::<Sql>(
         "update parcels set printed_ms = coalesce(printed_ms, $4) where order_number = $1 and waybill = $2 and station = $3",
     )
     .bind(printed.order.as_str())

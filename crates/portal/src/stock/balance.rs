@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use sqlx::Sqlite;
 use wire::ShiftClosed;
 
 use crate::{
     clock::china_text,
-    db::{Db, DbError, damaged},
+    db::{Db, DbError, Sql, damaged},
 };
 
 /// More of each are not told one by one.
@@ -90,7 +89,7 @@ impl Balance {
 /// # Errors
 /// The database's.
 pub async fn balance(db: &Db, lot: Option<&str>) -> Result<Balance, DbError> {
-    let lots = sqlx::query_as::<Sqlite, LotBalance>(
+    let lots = sqlx::query_as::<Sql, LotBalance>(
         "select b.lot, count(*) as registered, \
          sum(case when k.state is null or k.state = 'blank' then 1 else 0 end) as blank, \
          sum(case when k.state = 'bound' then 1 else 0 end) as in_work, \
@@ -104,11 +103,11 @@ pub async fn balance(db: &Db, lot: Option<&str>) -> Result<Balance, DbError> {
     if lot.is_some() {
         return Ok(Balance { lots, ..Balance::default() });
     }
-    let stray_count = sqlx::query_scalar::<Sqlite, i64>(
+    let stray_count = sqlx::query_scalar::<Sql, i64>(
         "select count(*) from keys k where k.state <> 'blank' \
          and not exists (select 1 from blanks b where b.key_id = k.key_id)",
     );
-    let strays = sqlx::query_as::<Sqlite, Stray>(
+    let strays = sqlx::query_as::<Sql, Stray>(
         "select k.key_id, k.state, k.station from keys k where k.state <> 'blank' \
          and not exists (select 1 from blanks b where b.key_id = k.key_id) order by k.changed_ms desc, k.key_id limit $1",
     );
@@ -121,7 +120,7 @@ pub async fn balance(db: &Db, lot: Option<&str>) -> Result<Balance, DbError> {
 }
 
 async fn shifts(db: &Db) -> Result<Vec<CountedShift>, DbError> {
-    let rows = sqlx::query_as::<Sqlite, (String, i64, String)>(
+    let rows = sqlx::query_as::<Sql, (String, i64, String)>(
         "select station, closed_ms, body from shifts order by closed_ms desc, station limit $1",
     );
     let mut shifts = Vec::new();

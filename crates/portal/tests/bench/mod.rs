@@ -50,7 +50,7 @@ impl Bench {
         let config =
             Config::from_source(&Source::open(&shipped("portal.toml")).unwrap(), folder.path()).unwrap();
         let state = runtime.block_on(async {
-            let db = db::open(&folder.path().join("portal.db")).await.unwrap();
+            let db = db::open_file(&folder.path().join("portal.db")).await.unwrap();
             operators::add(&db, OPERATOR, Secret::from(PASSWORD), START_MS).await.unwrap();
             AppState::new(db, programmes(), config, clock)
         });

@@ -24,7 +24,7 @@ use crate::{
 type Row = (i64, i64, String, String, String, String, String);
 
 fn rows(portal: &Portal) -> Vec<Row> {
-    let rows = sqlx::query_as::<sqlx::Sqlite, Row>(
+    let rows = sqlx::query_as::<portal::db::Sql, Row>(
         "select sequence, at_ms, who, what, subject, detail, head from audit order by sequence",
     );
     portal.runtime.block_on(rows.fetch_all(&portal.state.db)).unwrap()

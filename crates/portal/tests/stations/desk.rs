@@ -134,7 +134,7 @@ impl Portal {
         let (state, desk) = runtime.block_on(async {
             init::run(&config).await.unwrap();
             init::set_factory_key(&config, FACTORY_LABEL, Secret::new(FACTORY_KEY.to_vec())).await.unwrap();
-            let db = db::open(&config.database_file()).await.unwrap();
+            let db = db::open(&config).await.unwrap();
             let state = AppState::new(db, crate::bench::programmes(), config.clone(), clock);
             (state.clone(), Desk::open(state).await.unwrap())
         });
@@ -229,12 +229,14 @@ impl Portal {
     }
 
     pub fn number(&self, sql: &'static str) -> i64 {
-        self.runtime.block_on(sqlx::query_scalar::<sqlx::Sqlite, i64>(sql).fetch_one(&self.state.db)).unwrap()
+        self.runtime
+            .block_on(sqlx::query_scalar::<portal::db::Sql, i64>(sql).fetch_one(&self.state.db))
+            .unwrap()
     }
 
     pub fn text(&self, sql: &'static str) -> String {
         self.runtime
-            .block_on(sqlx::query_scalar::<sqlx::Sqlite, String>(sql).fetch_one(&self.state.db))
+            .block_on(sqlx::query_scalar::<portal::db::Sql, String>(sql).fetch_one(&self.state.db))
             .unwrap()
     }
 }

@@ -1,11 +1,10 @@
 //! What staff at a station decide and count: kept for the pages; nothing else follows from it.
 
 use model::StationId;
-use sqlx::Sqlite;
 use wire::{BreakerChanged, Report, ShiftClosed};
 
 use crate::{
-    db::{DbError, Transaction, damaged},
+    db::{DbError, Sql, Transaction, damaged},
     stations::refusal::Refusal,
 };
 
@@ -26,7 +25,7 @@ pub(super) async fn breaker_changed(
             "a breaker's name has 1 to {NAME_CHARS_MAX} characters, its text at most {TEXT_CHARS_MAX}"
         )));
     }
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "insert into breakers (station, scope, name, open, detail, changed_ms) values ($1, $2, $3, $4, $5, $6) \
          on conflict (station, scope, name) do update set open = excluded.open, detail = excluded.detail, \
          changed_ms = excluded.changed_ms where excluded.changed_ms >= breakers.changed_ms",
@@ -66,7 +65,7 @@ pub(super) async fn shift_closed(
     }
     milliseconds(&closed.opened)?;
     let body = serde_json::to_string(closed).map_err(|error| Refusal::invalid(error.to_string()))?;
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "insert into shifts (station, report, closed_ms, difference, body) values ($1, $2, $3, $4, $5)",
     )
     .bind(station.as_str())

@@ -1,11 +1,10 @@
 //! The end of a job on one key: what becomes of the job, the key and its certificates.
 
 use model::{Outcome, StationId};
-use sqlx::Sqlite;
 use wire::JobEnded;
 
 use crate::{
-    db::{DbError, Transaction},
+    db::{DbError, Sql, Transaction},
     orders::Actor,
     stations::{
         certificates::{self, Reason},
@@ -96,7 +95,7 @@ async fn passed(
         )));
     }
     keys::change(tx, &ended.key, KeyState::Issued, Some(&job.id), (station, &ended.profile), "", now).await?;
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "update jobs set state = 'done', outcome = 'pass', leased_until = null where job = $1",
     )
     .bind(job.id.to_string())
@@ -143,7 +142,7 @@ async fn released(
         ended.detail.chars().take(300).collect::<String>()
     );
     let outcome = serde_json::to_value(ended.outcome).ok();
-    sqlx::query::<Sqlite>(
+    sqlx::query::<Sql>(
         "update jobs set key_id = null, state = $2, attempts = $3, outcome = $4, leased_until = $5, \
          stuck_reason = coalesce($6, stuck_reason) where job = $1",
     )
