@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use model::StationId;
 use tokio::sync::{Semaphore, watch};
 
-use crate::{clock::Clock, config::Config, db::Db, operators::Throttle, programmes::Programmes};
+use crate::{
+    clock::Clock, config::Config, db::Db, operators::Throttle, programmes::Programmes, seal::Sealer,
+};
 
 /// The last status of each station. The station side fills it; pages and the live stream read it.
 pub type StationBoard = Arc<watch::Sender<BTreeMap<StationId, wire::Status>>>;
@@ -24,6 +26,8 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// The clock.
     pub clock: Clock,
+    /// Encryption of personal data.
+    pub sealer: Sealer,
     /// Stations as last heard of.
     pub stations: StationBoard,
     /// Log-in attempts.
@@ -35,12 +39,13 @@ pub struct AppState {
 impl AppState {
     /// Puts the parts together; no station has been heard of yet.
     #[must_use]
-    pub fn new(db: Db, programmes: Programmes, config: Config, clock: Clock) -> Self {
+    pub fn new(db: Db, programmes: Programmes, config: Config, clock: Clock, sealer: Sealer) -> Self {
         Self {
             db,
             programmes: Arc::new(programmes),
             config: Arc::new(config),
             clock,
+            sealer,
             stations: Arc::new(watch::Sender::new(BTreeMap::new())),
             throttle: Arc::new(Throttle::default()),
             live: Arc::new(Semaphore::new(LIVE_MAX)),

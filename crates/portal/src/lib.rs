@@ -10,6 +10,7 @@ pub mod init;
 pub mod operators;
 pub mod orders;
 pub mod programmes;
+pub mod seal;
 pub mod stations;
 pub mod stock;
 pub mod toml_file;

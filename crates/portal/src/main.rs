@@ -15,6 +15,7 @@ use portal::{
     db, enrol, init, operators,
     orders::{self, Actor, RowOutcome},
     programmes::Programmes,
+    seal::Sealer,
     stations::{self, KeyFate, Release},
     stock, web,
 };
@@ -204,7 +205,10 @@ async fn state(config: Config) -> anyhow::Result<AppState> {
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("the data folder {} cannot be made", config.data_dir.display()))?;
     let db = db::open(&config).await?;
-    Ok(AppState::new(db, programmes, config, Clock::system()))
+    let vault = stations::open_vault(&config).await?;
+    let clock = Clock::system();
+    let sealer = Sealer::open(&db, &vault, clock.now_ms()).await?;
+    Ok(AppState::new(db, programmes, config, clock, sealer))
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
@@ -331,8 +335,8 @@ async fn import(config: Config, file: PathBuf) -> anyhow::Result<()> {
 
 async fn add_operator(config: Config, name: &str) -> anyhow::Result<()> {
     let password = standard_input()?;
-    let state = state(config).await?;
-    operators::add(&state.db, name, password, state.clock.now_ms()).await?;
+    let db = db::open(&config).await?;
+    operators::add(&db, name, password, Clock::system().now_ms()).await?;
     print(&format!("operator {name} added"));
     Ok(())
 }

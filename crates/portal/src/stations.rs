@@ -30,7 +30,8 @@ pub(crate) use authority::{
 pub use breakers::{OpenBreaker, open_breakers};
 pub(crate) use certificates::revoked;
 pub use desk::Desk;
-pub(crate) use desk::{open_vault, secret_file, vault_settings};
+pub use desk::open_vault;
+pub(crate) use desk::{secret_file, vault_settings};
 pub use made::{MadeKey, made, waybill};
 pub use parked::{Parked, count as parked_count, newest as newest_parked};
 pub(crate) use registry::{disable, enrol, public_key};

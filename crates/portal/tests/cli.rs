@@ -19,9 +19,20 @@ fn config(folder: &Path) -> PathBuf {
         .replace("data_dir = \"../.work/portal\"", "data_dir = \"data\"")
         .replace("programmes_dir = \"programmes\"", &format!("programmes_dir = {:?}", shipped("programmes")))
         .replace("\"../firmware-profiles\"", &format!("{:?}", shipped("../firmware-profiles")));
+    let text = text.replace("../.work/secrets/", "");
+    std::fs::create_dir(folder.join("tokens")).unwrap();
+    let tokens = folder.join("tokens");
+    let softhsm = format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display());
+    std::fs::write(folder.join("softhsm2.conf"), softhsm).unwrap();
     let file = folder.join("portal.toml");
     std::fs::write(&file, text).unwrap();
     file
+}
+
+/// Vault, CA and broker files, as an installer makes them first.
+fn initialise(config: &Path) {
+    let (code, _, err) = portal(config, &["init"], "");
+    assert_eq!(code, 0, "{err}");
 }
 
 /// Exit code, standard output, standard error.
@@ -30,6 +41,7 @@ fn portal(config: &Path, arguments: &[&str], input: &str) -> (i32, String, Strin
         .arg("--config")
         .arg(config)
         .args(arguments)
+        .env("SOFTHSM2_CONF", config.with_file_name("softhsm2.conf"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -72,6 +84,7 @@ fn an_operator_is_added_once_and_the_password_has_rules() {
 fn a_file_of_orders_is_imported_row_by_row_and_again_without_harm() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
+    initialise(&config);
     let file = folder.path().join("orders.json");
     let mut good = paid_order(2);
     good["number"] = json!("SAAS120261122093000000001");
@@ -99,6 +112,7 @@ fn a_file_of_orders_is_imported_row_by_row_and_again_without_harm() {
 fn a_job_is_released_and_parked_messages_are_listed_at_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
+    initialise(&config);
     let number: model::OrderNumber = "SAAS120261122093000000001".parse().unwrap();
     let mut order = paid_order(1);
     order["number"] = json!(number);
@@ -116,7 +130,7 @@ fn a_job_is_released_and_parked_messages_are_listed_at_the_command_line() {
         let config = portal::config::Config::load(&config).unwrap();
         let db = portal::db::open(&config).await.unwrap();
         let clock = portal::clock::Clock::system();
-        let state = portal::AppState::new(db.clone(), bench::programmes(), config, clock);
+        let state = portal::AppState::new(db.clone(), bench::programmes(), config, clock, bench::sealer());
         portal::orders::approve(&state, &number, &portal::orders::Actor::Import).await.unwrap();
         for sql in [
             "update jobs set state = 'stuck', station = 'bench-1'",

@@ -128,7 +128,7 @@ fn readable_id(payload: &[u8]) -> Option<String> {
 }
 
 /// Opens the token the config names.
-pub(crate) async fn open_vault(config: &Config) -> anyhow::Result<Vault> {
+pub async fn open_vault(config: &Config) -> anyhow::Result<Vault> {
     let settings = vault_settings(config)?;
     let opened = tokio::task::spawn_blocking(move || Vault::open(&settings)).await?;
     opened.context("the vault does not open: was `portal init` run?")

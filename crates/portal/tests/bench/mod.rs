@@ -39,6 +39,11 @@ pub fn programmes() -> Programmes {
     Programmes::load(&shipped("programmes")).unwrap()
 }
 
+/// A sealer that no vault is needed for.
+pub fn sealer() -> portal::seal::Sealer {
+    portal::seal::Sealer::with_key(&Secret::new(vec![7; 64])).unwrap()
+}
+
 impl Bench {
     pub fn new() -> Self {
         let runtime = Runtime::new().unwrap();
@@ -52,7 +57,7 @@ impl Bench {
         let state = runtime.block_on(async {
             let db = db::open_file(&folder.path().join("portal.db")).await.unwrap();
             operators::add(&db, OPERATOR, Secret::from(PASSWORD), START_MS).await.unwrap();
-            AppState::new(db, programmes(), config, clock)
+            AppState::new(db, programmes(), config, clock, sealer())
         });
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

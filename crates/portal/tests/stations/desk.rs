@@ -135,7 +135,8 @@ impl Portal {
             init::run(&config).await.unwrap();
             init::set_factory_key(&config, FACTORY_LABEL, Secret::new(FACTORY_KEY.to_vec())).await.unwrap();
             let db = db::open(&config).await.unwrap();
-            let state = AppState::new(db, crate::bench::programmes(), config.clone(), clock);
+            let sealer = crate::bench::sealer();
+            let state = AppState::new(db, crate::bench::programmes(), config.clone(), clock, sealer);
             (state.clone(), Desk::open(state).await.unwrap())
         });
         let bench = Station::enrol(&runtime, &config, &desk, "bench-1");
