@@ -12,7 +12,8 @@ use portal::{
     AppState, audit,
     clock::{Clock, china_text},
     config::Config,
-    db, enrol, init, operators,
+    db::{self, Db},
+    enrol, init, operators,
     orders::{self, Actor, RowOutcome},
     programmes::Programmes,
     seal::Sealer,
@@ -200,20 +201,25 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
+/// Everything a request needs. The vault is asked last: what is wrong in the files is told first.
 async fn state(config: Config) -> anyhow::Result<AppState> {
     let programmes = Programmes::load(&config.programmes_dir)?;
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("the data folder {} cannot be made", config.data_dir.display()))?;
-    let db = db::open(&config).await?;
+    programmes.check_profiles(&config.programmes_dir, &config.profiles_dir)?;
+    let db = database(&config).await?;
     let vault = stations::open_vault(&config).await?;
     let clock = Clock::system();
     let sealer = Sealer::open(&db, &vault, clock.now_ms()).await?;
     Ok(AppState::new(db, programmes, config, clock, sealer))
 }
 
+async fn database(config: &Config) -> anyhow::Result<Db> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("the data folder {} cannot be made", config.data_dir.display()))?;
+    Ok(db::open(config).await?)
+}
+
 async fn serve(config: Config) -> anyhow::Result<()> {
     let state = state(config).await?;
-    state.programmes.check_profiles(&state.config.programmes_dir, &state.config.profiles_dir)?;
     if !operators::any(&state.db).await? {
         tracing::warn!("nobody can log in yet: add an operator with `portal operator add NAME`");
     }
@@ -335,7 +341,7 @@ async fn import(config: Config, file: PathBuf) -> anyhow::Result<()> {
 
 async fn add_operator(config: Config, name: &str) -> anyhow::Result<()> {
     let password = standard_input()?;
-    let db = db::open(&config).await?;
+    let db = database(&config).await?;
     operators::add(&db, name, password, Clock::system().now_ms()).await?;
     print(&format!("operator {name} added"));
     Ok(())
