@@ -1,6 +1,7 @@
 //! Programmes: one procurement platform's offer each, as data in `config/programmes/<id>.toml`. No programme's name stands in code.
 
 mod check;
+mod customers;
 mod file;
 mod template;
 
@@ -9,7 +10,11 @@ use std::{collections::BTreeMap, path::Path};
 use model::{Fen, Secret};
 use wire::CertificateKind;
 
-pub use file::{Carrier, Encoding, IdType, InvoiceKind, Payer, PaymentMethod, UnitKind, Verification};
+pub use customers::{Agreement, Home, Retention, SmsTemplates};
+pub use file::{
+    Carrier, Encoding, IdType, InvoiceDelivery, InvoiceKind, Offer, Payer, PaymentMethod, PictureKind,
+    UnitKind, Verification,
+};
 pub use template::{CertificateSubject, Template};
 
 use crate::toml_file::{Fault, Faults, Source};
@@ -43,8 +48,16 @@ pub struct Programme {
     pub unit_kinds: Vec<UnitKind>,
     /// Whether the legal representative's data is asked for (row S3.4).
     pub legal_representative: bool,
+    /// Pictures an order must bring, in this order on the form.
+    pub pictures: Vec<PictureKind>,
+    /// Whether the authorization letter carries the seal sampling sheet (row S3.5).
+    pub seal_sampling: bool,
+    /// What the customer must agree to.
+    pub agreements: Vec<Agreement>,
     /// Kinds of invoice; the first is the default; empty = none is made.
     pub invoice_kinds: Vec<InvoiceKind>,
+    /// How invoices reach the customer; `None` = none is made.
+    pub invoice_delivery: Option<InvoiceDelivery>,
     /// Who carries parcels.
     pub carrier: Carrier,
     /// Who pays the carrier.
@@ -57,6 +70,12 @@ pub struct Programme {
     pub unit_certificate: Option<Template>,
     /// The subject of personal certificates, if a product makes them.
     pub personal_certificate: Option<Template>,
+    /// The templates of its messages.
+    pub sms: SmsTemplates,
+    /// Its home page.
+    pub home: Home,
+    /// How long its data is kept.
+    pub retention: Retention,
 }
 
 /// Something to order.

@@ -6,7 +6,7 @@ mod bench;
 use bench::{programmes, shipped};
 use portal::{
     config::Config,
-    programmes::{Programme, Programmes},
+    programmes::{InvoiceDelivery, Offer, PictureKind, Programme, Programmes},
     toml_file::{Faults, Source},
 };
 use proptest::prelude::*;
@@ -28,7 +28,7 @@ fn every_shipped_programme_loads_and_can_be_ordered() {
 }
 
 /// One edit of a shipped file, the field that only this check refuses, and a word of what is said.
-const BAD_PROGRAMMES: [(&str, &str, &str, &str); 20] = [
+const BAD_PROGRAMMES: [(&str, &str, &str, &str); 36] = [
     ("title = \"泸州老窖采购管理系统云采盾数字证书\"", "title = \" \"", "title", "empty"),
     ("id = \"personal-first\"", "id = \"unit-first\"", "products[1].id", "already"),
     ("id = \"personal-first\"", "id = \"Personal\"", "products[1].id", "not an id"),
@@ -54,6 +54,22 @@ const BAD_PROGRAMMES: [(&str, &str, &str, &str); 20] = [
     ("value = \"{unit.name}\"", "value = \"{holder.name}\"", "certificate.unit.dn[1].value", "do not have"),
     ("1.2.156.10260.4.1.4", "2.5.29.15", "certificate.unit.extensions[0].oid", "2.5.29.15"),
     ("legal_representative = true", "legal_representative = \"yes\"", "", "expected a boolean"),
+    ("seal_sampling = true", "seal_sampling = false", "pictures.seal_sampling", "asked for and not printed"),
+    ("\"licence\"", "\"selfie\"", "", "selfie"),
+    ("\"licence\"", "\"paper\"", "pictures.required", "operators"),
+    ("\"licence\"", "\"id_back\"", "pictures.required", "twice"),
+    ("id = \"privacy\"", "id = \"service\"", "agreements[1].id", "another"),
+    ("title = \"隐私政策\"", "title = \"\"", "agreements[1].title", "empty"),
+    ("version = \"2026-01\"", "version = \"一\"", "agreements[0].version", "no version"),
+    ("delivery = \"mail\"", "delivery = \"pigeon\"", "", "pigeon"),
+    ("sign_name = \"电子钥匙服务\"", "sign_name = \"\"", "sms.sign_name", "empty"),
+    ("code = \"SMS_30000001\"", "code = \"SMS 3\"", "sms.code", "template"),
+    ("shipped = \"SMS_30000004\"", "shipped = \"\"", "sms.shipped", "template"),
+    ("renewal = \"coming\"", "renewal = \"soon\"", "", "soon"),
+    ("    \"收到证书后", "    \"\", \"收到证书后", "home.intro[3]", "empty"),
+    ("pictures_days = 180", "pictures_days = 0", "retention.pictures_days", "0"),
+    ("drafts_days = 30", "drafts_days = 9999", "retention.drafts_days", "9999"),
+    ("contents_days = 3650", "contents_day = 3650", "", "contents_day"),
 ];
 
 #[test]
@@ -88,6 +104,65 @@ fn a_programme_without_payment_has_no_price_and_every_kind_its_template() {
     assert!(unknown[0].what.contains("shiping") && unknown[0].line > 0, "{unknown:?}");
     let name = Programme::from_source("Ü", &Source::new("y.toml", &text)).unwrap_err().0;
     assert!(name[0].what.contains("file's name"), "{name:?}");
+}
+
+#[test]
+fn the_shipped_programmes_say_what_their_manuals_say() {
+    let programmes = programmes();
+    let [bus, simple, liquor] =
+        ["xiamen-jinlong", "yuncaidun", "luzhou-laojiao"].map(|id| programmes.get(id).unwrap());
+    for programme in programmes.iter() {
+        let pictures = [PictureKind::IdFront, PictureKind::IdBack, PictureKind::Licence, PictureKind::Letter];
+        assert!(programme.pictures.starts_with(&pictures), "{}", programme.id);
+        assert!(!programme.agreements.is_empty() && !programme.home.intro.is_empty(), "{}", programme.id);
+    }
+    assert_eq!((bus.seal_sampling, simple.seal_sampling, liquor.seal_sampling), (false, false, true));
+    assert!(liquor.pictures.contains(&PictureKind::SealSheet));
+    let delivery = [bus, simple, liquor].map(|programme| programme.invoice_delivery);
+    assert_eq!(delivery, [Some(InvoiceDelivery::Download), None, Some(InvoiceDelivery::Mail)]);
+    assert_eq!((liquor.home.renewal, bus.home.unlock), (Offer::Coming, Offer::None));
+}
+
+#[test]
+fn no_legal_representative_no_picture_of_his_document() {
+    let text = shipped_text("programmes/xiamen-jinlong.toml");
+    let bad = text.replacen("\"letter\"]", "\"letter\", \"legal_id_front\"]", 1);
+    let faults = Programme::from_source("x", &Source::new("x.toml", &bad)).unwrap_err().0;
+    assert_eq!(faults[0].field, "pictures.required");
+}
+
+/// What ships: sources, templates, assets, migrations, profiles; not the tests, which order from real programmes.
+fn product_files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if !["tests", "target", "fuzz"].contains(&name.as_str()) {
+                product_files(&path, found);
+            }
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn no_programme_s_name_stands_in_code() {
+    let mut files = Vec::new();
+    for folder in ["crates", "station", "firmware-profiles", "scripts"] {
+        product_files(&shipped("..").join(folder), &mut files);
+    }
+    assert!(files.len() > 200, "{} files are looked at", files.len());
+    let programmes = programmes();
+    for path in files {
+        let bytes = std::fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        for programme in programmes.iter() {
+            for name in [&programme.id, &programme.title, &programme.platform] {
+                assert!(!text.contains(name.as_str()), "{name} stands in {}", path.display());
+            }
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use model::Fen;
 use wire::CertificateKind;
 
 use super::{
-    Product, Programme, Template,
+    Product, Programme, Template, customers,
     file::{ProductFile, ProgrammeFile, TemplateFile},
     template::Text,
 };
@@ -21,13 +21,13 @@ const YEARS_MAX: u8 = 10;
 const PRICE_FEN_MAX: u64 = 10_000_000;
 const QUANTITY_MAX: u16 = 500;
 
-struct Checks<'a> {
+pub(super) struct Checks<'a> {
     source: &'a Source,
     faults: Vec<Fault>,
 }
 
 impl Checks<'_> {
-    fn require(&mut self, ok: bool, field: &str, what: impl Into<String>, fix: impl Into<String>) {
+    pub(super) fn require(&mut self, ok: bool, field: &str, what: impl Into<String>, fix: impl Into<String>) {
         if !ok {
             self.faults.push(self.source.fault(field, what, fix));
         }
@@ -43,6 +43,7 @@ pub(super) fn validate(id: &str, file: ProgrammeFile, source: &Source) -> Result
     check_products(&mut checks, &file);
     check_choices(&mut checks, &file);
     check_key(&mut checks, &file);
+    customers::check(&mut checks, &file);
     let legal = file.applicant.legal_representative;
     let unit = file.certificate.unit.as_ref();
     let unit = unit.map(|t| check_template(&mut checks, t, CertificateKind::Unit, legal));
@@ -52,6 +53,7 @@ pub(super) fn validate(id: &str, file: ProgrammeFile, source: &Source) -> Result
 }
 
 fn trusted(id: &str, file: ProgrammeFile, unit: Option<Template>, personal: Option<Template>) -> Programme {
+    let invoice_delivery = file.invoice.as_ref().map(|invoice| invoice.delivery);
     Programme {
         id: id.to_owned(),
         title: file.title,
@@ -62,13 +64,20 @@ fn trusted(id: &str, file: ProgrammeFile, unit: Option<Template>, personal: Opti
         id_types: file.applicant.id_types,
         unit_kinds: file.applicant.unit_kinds,
         legal_representative: file.applicant.legal_representative,
+        pictures: file.pictures.required,
+        seal_sampling: file.pictures.seal_sampling,
+        agreements: file.agreements,
         invoice_kinds: file.invoice.map(|invoice| invoice.kinds).unwrap_or_default(),
+        invoice_delivery,
         carrier: file.shipping.carrier,
         payer: file.shipping.payer,
         initial_user_pin: file.key.initial_user_pin,
         key_profiles: file.key.profiles,
         unit_certificate: unit,
         personal_certificate: personal,
+        sms: file.sms,
+        home: file.home,
+        retention: file.retention,
     }
 }
 
@@ -84,7 +93,7 @@ fn product(file: ProductFile) -> Product {
     }
 }
 
-fn is_id(text: &str) -> bool {
+pub(super) fn is_id(text: &str) -> bool {
     (1..=48).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }

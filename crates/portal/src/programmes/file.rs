@@ -4,11 +4,13 @@ use model::Secret;
 use serde::{Deserialize, Serialize};
 use wire::CertificateKind;
 
+use super::customers::{Agreement, Home, Retention, SmsTemplates};
+
 /// A closed list of words: the code in files and interfaces, and the word on the page.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal, $zh:literal, $en:literal;)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum $name {
             $($(#[$vdoc])* #[serde(rename = $code)] $variant,)+
         }
@@ -95,6 +97,48 @@ words! {
 }
 
 words! {
+    /// How an invoice reaches the customer.
+    InvoiceDelivery {
+        /// 在我的订单下载.
+        Download = "download", "在“我的订单”下载", "download under My orders";
+        /// 寄到经办人邮箱.
+        Mail = "mail", "发送到经办人邮箱", "sent to the handler's mail address";
+    }
+}
+
+words! {
+    /// What a picture shows.
+    PictureKind {
+        /// 经办人身份证人像面.
+        IdFront = "id_front", "经办人身份证人像面", "handler's id card, front";
+        /// 经办人身份证国徽面.
+        IdBack = "id_back", "经办人身份证国徽面", "handler's id card, back";
+        /// 法定代表人身份证人像面.
+        LegalIdFront = "legal_id_front", "法定代表人身份证人像面", "legal representative's id card, front";
+        /// 法定代表人身份证国徽面.
+        LegalIdBack = "legal_id_back", "法定代表人身份证国徽面", "legal representative's id card, back";
+        /// 营业执照.
+        Licence = "licence", "营业执照", "business licence";
+        /// 盖章授权书.
+        Letter = "letter", "盖章授权书", "stamped authorization letter";
+        /// 电子签章采样表.
+        SealSheet = "seal_sheet", "电子签章采样表", "seal sampling sheet";
+        /// 纸质申请表, scanned by an operator.
+        Paper = "paper", "纸质申请表", "paper application";
+    }
+}
+
+words! {
+    /// Whether a programme's home page offers a service.
+    Offer {
+        /// Not at all.
+        None = "none", "不提供", "not offered";
+        /// 即将开放.
+        Coming = "coming", "即将开放", "coming soon";
+    }
+}
+
+words! {
     /// Who carries parcels.
     Carrier {
         /// 顺丰.
@@ -129,11 +173,16 @@ pub(super) struct ProgrammeFile {
     #[serde(default)]
     pub payment: Option<PaymentFile>,
     pub applicant: ApplicantFile,
+    pub pictures: PicturesFile,
+    pub agreements: Vec<Agreement>,
     #[serde(default)]
     pub invoice: Option<InvoiceFile>,
     pub shipping: ShippingFile,
     pub key: KeyFile,
     pub certificate: CertificatesFile,
+    pub sms: SmsTemplates,
+    pub home: Home,
+    pub retention: Retention,
 }
 
 #[derive(Deserialize)]
@@ -174,6 +223,14 @@ pub(super) struct ApplicantFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct InvoiceFile {
     pub kinds: Vec<InvoiceKind>,
+    pub delivery: InvoiceDelivery,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PicturesFile {
+    pub required: Vec<PictureKind>,
+    pub seal_sampling: bool,
 }
 
 #[derive(Deserialize)]
