@@ -30,6 +30,8 @@ pub enum OrderState {
     AwaitingDownload,
     /// 待解锁: an unlock waits for the customer's key.
     AwaitingUnlock,
+    /// 已取消: by the customer, before anything was paid.
+    Cancelled,
 }
 
 /// A change of state that the life of an order does not know.
@@ -44,7 +46,7 @@ pub struct IllegalOrderState {
 
 impl OrderState {
     /// All states, in the order of the tabs on the page.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Draft,
         Self::AwaitingPayment,
         Self::AwaitingReview,
@@ -57,6 +59,7 @@ impl OrderState {
         Self::Refunded,
         Self::AwaitingDownload,
         Self::AwaitingUnlock,
+        Self::Cancelled,
     ];
 
     /// The word on the page, in Chinese.
@@ -75,6 +78,7 @@ impl OrderState {
             Self::Refunded => "已退款",
             Self::AwaitingDownload => "待下载",
             Self::AwaitingUnlock => "待解锁",
+            Self::Cancelled => "已取消",
         }
     }
 
@@ -94,6 +98,7 @@ impl OrderState {
             Self::Refunded => "refunded",
             Self::AwaitingDownload => "awaiting_download",
             Self::AwaitingUnlock => "awaiting_unlock",
+            Self::Cancelled => "cancelled",
         }
     }
 
@@ -111,7 +116,7 @@ impl OrderState {
         use OrderState::*;
         let legal = match self {
             Draft => matches!(to, AwaitingPayment | AwaitingReview),
-            AwaitingPayment => matches!(to, AwaitingReview | Refunded | Draft),
+            AwaitingPayment => matches!(to, AwaitingReview | Refunded | Draft | Cancelled),
             AwaitingReview => {
                 matches!(
                     to,
@@ -121,15 +126,16 @@ impl OrderState {
                         | AwaitingRecovery
                         | AwaitingUnlock
                         | Refunded
+                        | Cancelled
                 )
             }
-            Rejected => matches!(to, AwaitingReview | AwaitingPayment | Refunded),
+            Rejected => matches!(to, AwaitingReview | AwaitingPayment | Refunded | Cancelled),
             AwaitingProduction => matches!(to, AwaitingDelivery | AwaitingDownload | Refunded),
             AwaitingRenewal | AwaitingRecovery | AwaitingUnlock | AwaitingDownload | AwaitingDelivery => {
                 matches!(to, Completed | Refunded)
             }
             Completed => matches!(to, Refunded),
-            Refunded => false,
+            Refunded | Cancelled => false,
         };
         if legal { Ok(to) } else { Err(IllegalOrderState { from: self, to }) }
     }
@@ -153,5 +159,15 @@ mod tests {
         use OrderState::{AwaitingProduction, AwaitingReview, Rejected};
         assert_eq!(Rejected.become_state(AwaitingReview), Ok(AwaitingReview));
         assert!(Rejected.become_state(AwaitingProduction).is_err());
+    }
+
+    #[test]
+    fn an_order_is_cancelled_before_production_or_not_at_all() {
+        use OrderState::{AwaitingPayment, AwaitingReview, Cancelled, Rejected};
+        for state in OrderState::ALL {
+            let may = matches!(state, AwaitingPayment | AwaitingReview | Rejected);
+            assert_eq!(state.become_state(Cancelled).is_ok(), may, "{}", state.zh());
+            assert!(Cancelled.become_state(state).is_err(), "{}", state.zh());
+        }
     }
 }

@@ -4,6 +4,7 @@ pub mod app;
 pub mod audit;
 pub mod clock;
 pub mod config;
+pub mod customers;
 pub mod db;
 pub mod enrol;
 pub mod init;

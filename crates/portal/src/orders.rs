@@ -1,5 +1,6 @@
 //! Orders: how they come in, how they change state, how they are found.
 
+mod cancel;
 mod content;
 mod form;
 mod intake;
@@ -8,6 +9,7 @@ mod list;
 mod store;
 mod transition;
 
+pub use cancel::{CancelTerms, cancel, cancel_terms, is_of};
 pub use content::{Handler, Invoice, Order, OrderContent, Payment, Person, Receiver, Unit};
 pub use form::{FieldError, OrderForm};
 pub use intake::{Intake, Row, RowOutcome, accept, accept_all};

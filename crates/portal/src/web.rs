@@ -8,6 +8,7 @@ mod lang;
 mod live;
 mod pages;
 mod session;
+mod shop;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -46,8 +47,10 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .merge(api_routes())
         .merge(page_routes())
+        .merge(shop::routes())
         .route("/healthz", get(health))
         .route("/assets/style.css", get(assets::style))
+        .route("/assets/shop.css", get(assets::shop_style))
         .route("/assets/page.js", get(assets::script))
         .fallback(pages::not_found)
         .layer(middleware::from_fn(lang::remember))
@@ -73,7 +76,6 @@ fn api_routes() -> Router<AppState> {
 
 fn page_routes() -> Router<AppState> {
     Router::new()
-        .route("/", get(pages::home))
         .route("/login", get(pages::login_form).post(pages::log_in))
         .route("/logout", post(pages::log_out))
         .route("/orders", get(pages::orders))

@@ -15,6 +15,8 @@ const TEXT_CHARS_MAX: usize = 64;
 /// What is looked for. The default finds everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
+    /// Only orders placed with the mobile of this digest.
+    pub owner: Option<String>,
     /// Only orders in this state.
     pub state: Option<OrderState>,
     /// Part of the number, the unit's name or the product's title.
@@ -133,6 +135,9 @@ fn push_filters(sql: &mut QueryBuilder<Sql>, query: &Query) {
         sql.push(" and (number like ").push_bind(pattern.clone()).push(" escape '\\'");
         sql.push(" or unit_name like ").push_bind(pattern.clone()).push(" escape '\\'");
         sql.push(" or product_title like ").push_bind(pattern).push(" escape '\\')");
+    }
+    if let Some(owner) = &query.owner {
+        sql.push(" and handler_mobile_digest = ").push_bind(owner.clone());
     }
     if let Some(from) = query.from_ms {
         sql.push(" and created_ms >= ").push_bind(from);

@@ -33,6 +33,9 @@ pub enum OrderError {
         "订单无法制证，请拒绝并请客户更正，或更正项目文件 (the order cannot be certified: reject it for correction, or correct its programme: {0})"
     )]
     Uncertifiable(String),
+    /// The order cannot be cancelled any more.
+    #[error("{0} ({1})")]
+    NotCancellable(&'static str, &'static str),
     /// No such job.
     #[error("没有任务 {0} (there is no job {0}: compare the number)")]
     UnknownJob(model::JobId),
@@ -60,7 +63,7 @@ impl From<sqlx::Error> for OrderError {
 pub struct HistoryEntry {
     /// When.
     pub at_ms: i64,
-    /// `operator:<name>`, `import`, `station:<name>`, `command-line` or `system`.
+    /// `operator:<name>`, `customer`, `import`, `station:<name>`, `command-line` or `system`.
     pub who: String,
     /// The state before; `None` when the order came in.
     pub from: Option<OrderState>,

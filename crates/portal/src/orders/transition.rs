@@ -27,6 +27,8 @@ pub(crate) const REASON_CHARS_MAX: usize = 500;
 pub enum Actor {
     /// An operator, by log-in.
     Operator(String),
+    /// The customer whose order it is; who that is stands in the order alone.
+    Customer,
     /// A file of orders.
     Import,
     /// A station's report.
@@ -41,6 +43,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Operator(name) => write!(f, "operator:{name}"),
+            Self::Customer => f.write_str("customer"),
             Self::Import => f.write_str("import"),
             Self::Station(name) => write!(f, "station:{name}"),
             Self::CommandLine => f.write_str("command-line"),

@@ -49,7 +49,10 @@ impl From<OperatorError> for ApiError {
 pub(super) fn order_status(error: &OrderError) -> StatusCode {
     match error {
         OrderError::Unknown(_) | OrderError::UnknownJob(_) => StatusCode::NOT_FOUND,
-        OrderError::Illegal(_) | OrderError::Raced | OrderError::NotReleasable(_) => StatusCode::CONFLICT,
+        OrderError::Illegal(_)
+        | OrderError::Raced
+        | OrderError::NotReleasable(_)
+        | OrderError::NotCancellable(..) => StatusCode::CONFLICT,
         OrderError::Content(_) | OrderError::Reason | OrderError::Uncertifiable(_) => {
             StatusCode::UNPROCESSABLE_ENTITY
         }

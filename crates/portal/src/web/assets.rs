@@ -1,4 +1,4 @@
-//! One style sheet and one script, in the binary.
+//! Style sheets and scripts, in the binary.
 
 use axum::http::header;
 
@@ -7,6 +7,11 @@ const CACHE: &str = "no-cache";
 pub(super) async fn style() -> ([(header::HeaderName, &'static str); 2], &'static str) {
     let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, CACHE)];
     (headers, include_str!("../../assets/style.css"))
+}
+
+pub(super) async fn shop_style() -> ([(header::HeaderName, &'static str); 2], &'static str) {
+    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, CACHE)];
+    (headers, include_str!("../../assets/shop.css"))
 }
 
 pub(super) async fn script() -> ([(header::HeaderName, &'static str); 2], &'static str) {

@@ -89,6 +89,7 @@ fn state_en(state: OrderState) -> &'static str {
         OrderState::Refunded => "Refunded",
         OrderState::AwaitingDownload => "To download",
         OrderState::AwaitingUnlock => "To unlock",
+        OrderState::Cancelled => "Cancelled",
     }
 }
 

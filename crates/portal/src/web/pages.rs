@@ -9,12 +9,12 @@ mod stock;
 use askama::Template;
 use axum::{
     http::StatusCode,
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Response},
 };
 
 pub(super) use login::{log_in, log_out, login_form};
-pub(super) use order::{approve, order, reject, release};
-pub(super) use orders::orders;
+pub(super) use order::{Section, approve, order, reject, release, sections};
+pub(super) use orders::{midnight, orders};
 pub(super) use stations::{Board, stations};
 pub(super) use stock::stock;
 
@@ -39,7 +39,7 @@ impl Frame {
     }
 }
 
-fn page(status: StatusCode, template: &impl Template) -> Response {
+pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => {
@@ -75,10 +75,6 @@ fn trouble(lang: Lang, error: ApiError) -> Response {
 
 fn order_trouble(lang: Lang, error: OrderError) -> Response {
     trouble(lang, error.into())
-}
-
-pub(super) async fn home() -> Redirect {
-    Redirect::to("/orders")
 }
 
 pub(super) async fn not_found(lang: Lang) -> Response {

@@ -26,9 +26,9 @@ use crate::{
 };
 
 /// A heading and its lines.
-struct Section {
-    title: &'static str,
-    lines: Vec<(&'static str, String)>,
+pub(in crate::web) struct Section {
+    pub(in crate::web) title: &'static str,
+    pub(in crate::web) lines: Vec<(&'static str, String)>,
 }
 
 #[derive(Template)]
@@ -109,7 +109,8 @@ async fn order_page(
     })
 }
 
-fn sections(lang: Lang, order: &Order, programme: String) -> Vec<Section> {
+/// What the customer gave, as both sides read it.
+pub(in crate::web) fn sections(lang: Lang, order: &Order, programme: String) -> Vec<Section> {
     let content = &order.content;
     let mut sections = vec![product_section(lang, order, programme)];
     let unit = &content.unit;

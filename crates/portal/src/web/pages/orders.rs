@@ -81,6 +81,7 @@ async fn orders_page(
         ""
     };
     let query = orders::Query {
+        owner: None,
         state: OrderState::from_code(&asked.state),
         text: asked.q.clone(),
         from_ms: from.unwrap_or_default(),
@@ -112,7 +113,7 @@ async fn orders_page(
 }
 
 /// Midnight in China at the begin of a day, `days` later. Empty = not asked for.
-fn midnight(text: &str, days: i64) -> Result<Option<i64>, jiff::Error> {
+pub(in crate::web) fn midnight(text: &str, days: i64) -> Result<Option<i64>, jiff::Error> {
     if text.is_empty() {
         return Ok(None);
     }

@@ -1,0 +1,131 @@
+//! Log-in by mobile and code (row S1.12), and log-out. Whether a number has orders is not told before its code is right.
+
+use askama::Template;
+use axum::{
+    Form,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Redirect, Response},
+};
+use serde::Deserialize;
+
+use super::{
+    ShopFrame, code, our_trouble,
+    session::{self, local},
+};
+use crate::{
+    app::AppState,
+    customers::{self, CustomerError, Token},
+    db::begin_write,
+    web::{lang::Lang, pages::page, session::Address},
+};
+
+const HOME: &str = "/my/orders";
+
+#[derive(Template)]
+#[template(path = "shop/login.html")]
+struct LoginPage {
+    frame: ShopFrame,
+    /// Whether a code is on its way, so that it is asked for.
+    sent: bool,
+    mobile: String,
+    next: String,
+    message: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LoginQuery {
+    #[serde(default)]
+    next: String,
+    #[serde(default)]
+    expired: Option<String>,
+}
+
+pub(super) async fn form(lang: Lang, Query(query): Query<LoginQuery>) -> Response {
+    let expired = lang.t(
+        "登录已过期，请重新登录；刚才的操作没有执行",
+        "The log-in has expired: log in again; nothing was done",
+    );
+    let message = query.expired.map(|_| expired.to_owned()).unwrap_or_default();
+    let next = local(&query.next).unwrap_or_default().to_owned();
+    let frame = ShopFrame::new(lang, None, "");
+    page(StatusCode::OK, &LoginPage { frame, sent: false, mobile: String::new(), next, message })
+}
+
+/// The mobile, then the code; `action` says which of the two. No `Debug`: it holds a code.
+#[derive(Deserialize)]
+pub(super) struct LoginForm {
+    action: String,
+    mobile: String,
+    #[serde(default)]
+    next: String,
+    #[serde(default)]
+    code: String,
+}
+
+pub(super) async fn log_in(
+    State(state): State<AppState>,
+    lang: Lang,
+    Address(address): Address,
+    headers: HeaderMap,
+    Form(form): Form<LoginForm>,
+) -> Response {
+    let next = local(&form.next).unwrap_or_default();
+    let answer = |status: StatusCode, sent: bool, mobile: &str, message: String| {
+        let (frame, mobile) = (ShopFrame::new(lang, None, ""), mobile.to_owned());
+        page(status, &LoginPage { frame, sent, mobile, next: next.to_owned(), message })
+    };
+    let asker = match session::asker(&headers).map_or_else(session::new_asker, |asker| Ok(asker.to_owned())) {
+        Ok(asker) => asker,
+        Err(error) => return our_trouble(lang, &error),
+    };
+    let mobile = match model::check_mobile(&form.mobile) {
+        Ok(mobile) => mobile,
+        Err(error) => {
+            return answer(StatusCode::UNPROCESSABLE_ENTITY, false, &form.mobile, error.to_string());
+        }
+    };
+    if form.action != "login" {
+        let mut response = match code::send(&state, &mobile, &address, &asker).await {
+            Ok(()) => answer(StatusCode::OK, true, &mobile, String::new()),
+            Err(refused) => answer(refused.status, refused.sent_before, &mobile, refused.message),
+        };
+        let cookie = session::set_asker_cookie(&state, &asker).map(|cookie| (header::SET_COOKIE, cookie));
+        response.headers_mut().extend(cookie);
+        return response;
+    }
+    if let Err(refused) = code::check(&state, &mobile, &asker, &form.code).await {
+        return answer(refused.status, true, &mobile, refused.message);
+    }
+    match open(&state, &mobile, session::token(&headers)).await {
+        Ok(token) => {
+            let cookie = session::set_cookie(&state, &token).map(|cookie| (header::SET_COOKIE, cookie));
+            let mut response = Redirect::to(if next.is_empty() { HOME } else { next }).into_response();
+            response.headers_mut().extend(cookie);
+            response
+        }
+        Err(error) => our_trouble(lang, &error),
+    }
+}
+
+/// A new session; the one this browser had before ends.
+async fn open(state: &AppState, mobile: &str, old: Option<&str>) -> Result<Token, CustomerError> {
+    if let Some(old) = old {
+        customers::log_out(state, old).await?;
+    }
+    let mut tx = begin_write(&state.db).await?;
+    let token = customers::open_session(state, &mut tx, mobile).await?;
+    tx.commit().await?;
+    Ok(token)
+}
+
+pub(super) async fn log_out(State(state): State<AppState>, lang: Lang, headers: HeaderMap) -> Response {
+    if let Some(token) = session::token(&headers)
+        && let Err(error) = customers::log_out(&state, token).await
+    {
+        return our_trouble(lang, &error);
+    }
+    let mut response = Redirect::to("/").into_response();
+    response.headers_mut().extend(session::clear_cookie(&state).map(|cookie| (header::SET_COOKIE, cookie)));
+    response
+}

@@ -1,0 +1,132 @@
+//! One order, for its customer: what was ordered, how far it is, what comes next, and the way to cancel it.
+
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use model::{OrderNumber, OrderState, mask_id_number};
+
+use super::{Customer, ShopFrame, no_such_page, order_trouble, timeline};
+use crate::{
+    app::AppState,
+    customers,
+    orders::{self, Actor, CancelTerms, Order, OrderError},
+    stations,
+    web::{
+        answer::order_status,
+        lang::Lang,
+        pages::{Section, page, sections},
+    },
+};
+
+#[derive(Template)]
+#[template(path = "shop/my_order.html")]
+struct MyOrderPage {
+    frame: ShopFrame,
+    order: Order,
+    sections: Vec<Section>,
+    steps: Vec<timeline::Step>,
+    waybill: Option<String>,
+    /// What comes next, in a sentence.
+    next: &'static str,
+    /// Whether and how the order can be cancelled.
+    cancel: CancelTerms,
+    message: String,
+}
+
+/// The number of an order of the customer's own. What is another's is as what is not there.
+pub(super) async fn own(
+    state: &AppState,
+    customer: &customers::Customer,
+    lang: Lang,
+    text: &str,
+) -> Result<OrderNumber, Response> {
+    let Ok(number) = text.parse::<OrderNumber>() else { return Err(no_such_page(lang)) };
+    match orders::is_of(&state.db, &number, &customer.mobile_digest).await {
+        Ok(true) => Ok(number),
+        Ok(false) => Err(no_such_page(lang)),
+        Err(error) => Err(order_trouble(lang, &error)),
+    }
+}
+
+pub(super) async fn my_order(
+    State(state): State<AppState>,
+    Customer(customer): Customer,
+    lang: Lang,
+    Path(text): Path<String>,
+) -> Response {
+    match own(&state, &customer, lang, &text).await {
+        Ok(number) => show(&state, &customer, lang, &number, None).await,
+        Err(refused) => refused,
+    }
+}
+
+pub(super) async fn cancel(
+    State(state): State<AppState>,
+    Customer(customer): Customer,
+    lang: Lang,
+    Path(text): Path<String>,
+) -> Response {
+    let number = match own(&state, &customer, lang, &text).await {
+        Ok(number) => number,
+        Err(refused) => return refused,
+    };
+    match orders::cancel(&state, &number, &Actor::Customer).await {
+        Ok(()) => Redirect::to(&format!("/my/orders/{number}")).into_response(),
+        Err(error) if order_status(&error).is_server_error() => order_trouble(lang, &error),
+        Err(error) => show(&state, &customer, lang, &number, Some(error)).await,
+    }
+}
+
+/// The order's page; with `refused` it says above why the last request was not done.
+async fn show(
+    state: &AppState,
+    customer: &customers::Customer,
+    lang: Lang,
+    number: &OrderNumber,
+    refused: Option<OrderError>,
+) -> Response {
+    let status = refused.as_ref().map_or(StatusCode::OK, order_status);
+    let message = refused.map(|error| error.to_string()).unwrap_or_default();
+    match my_order_page(state, customer, lang, number, message).await {
+        Ok(order) => page(status, &order),
+        Err(error) => order_trouble(lang, &error),
+    }
+}
+
+async fn my_order_page(
+    state: &AppState,
+    customer: &customers::Customer,
+    lang: Lang,
+    number: &OrderNumber,
+    message: String,
+) -> Result<MyOrderPage, OrderError> {
+    let order = orders::load(&state.db, number).await?;
+    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let programme = state.programmes.get(&order.content.programme);
+    let programme =
+        programme.map_or_else(|| order.content.programme.clone(), |programme| programme.title.clone());
+    Ok(MyOrderPage {
+        frame: ShopFrame::new(lang, Some(customer), "orders"),
+        sections: sections(lang, &masked(order.clone()), programme),
+        steps: timeline::steps(lang, &orders::history(&state.db, number).await?),
+        waybill: stations::waybill(&state.db, number).await?,
+        next: timeline::next(lang, &order),
+        cancel: orders::cancel_terms(&order, &orders::jobs(&state.db, number).await?),
+        order,
+        message,
+    })
+}
+
+/// The order with the numbers of documents masked: a screen may be looked at by others.
+fn masked(mut order: Order) -> Order {
+    let content = &mut order.content;
+    let persons = [&mut content.legal_representative, &mut content.holder].into_iter().flatten();
+    let numbers = persons.map(|person| &mut person.id_number);
+    for number in numbers.chain([&mut content.handler.id_number]) {
+        *number = mask_id_number(number);
+    }
+    order
+}

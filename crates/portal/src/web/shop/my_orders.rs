@@ -1,0 +1,121 @@
+//! 我的订单 (row S3.12): the customer's own orders, a tab a state, search, pages.
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    http::StatusCode,
+    response::Response,
+};
+use model::OrderState;
+use serde::Deserialize;
+
+use super::{Customer, ShopFrame, order_trouble};
+use crate::{
+    app::AppState,
+    clock::china_text,
+    customers,
+    orders::{self, OrderError, OrderRow},
+    web::{
+        lang::Lang,
+        pages::{midnight, page},
+    },
+};
+
+#[derive(Deserialize)]
+pub(super) struct ListQuery {
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    page: String,
+}
+
+struct Tab {
+    code: &'static str,
+    title: &'static str,
+    count: String,
+    lit: bool,
+}
+
+#[derive(Template)]
+#[template(path = "shop/my_orders.html")]
+struct MyOrdersPage {
+    frame: ShopFrame,
+    tabs: Vec<Tab>,
+    asked: ListQuery,
+    message: &'static str,
+    rows: Vec<OrderRow>,
+    next: Option<String>,
+}
+
+impl MyOrdersPage {
+    fn time(&self, ms: &i64) -> String {
+        china_text(*ms)
+    }
+}
+
+pub(super) async fn my_orders(
+    State(state): State<AppState>,
+    Customer(customer): Customer,
+    lang: Lang,
+    Query(asked): Query<ListQuery>,
+) -> Response {
+    match my_orders_page(&state, &customer, lang, asked).await {
+        Ok(list) => page(StatusCode::OK, &list),
+        Err(error) => order_trouble(lang, &error),
+    }
+}
+
+async fn my_orders_page(
+    state: &AppState,
+    customer: &customers::Customer,
+    lang: Lang,
+    asked: ListQuery,
+) -> Result<MyOrdersPage, OrderError> {
+    let (from, to) = (midnight(&asked.from, 0), midnight(&asked.to, 1));
+    let message = if from.is_err() || to.is_err() {
+        lang.t("日期应为 yyyy-MM-dd，已忽略", "Dates are yyyy-MM-dd; what was given is ignored")
+    } else {
+        ""
+    };
+    let query = orders::Query {
+        owner: Some(customer.mobile_digest.clone()),
+        state: OrderState::from_code(&asked.state),
+        text: asked.q.clone(),
+        from_ms: from.unwrap_or_default(),
+        until_ms: to.unwrap_or_default(),
+        after: asked.page.parse().ok(),
+    };
+    let counts = orders::count_states(&state.db, &query).await?;
+    let found = orders::list(&state.db, &query).await?;
+    Ok(MyOrdersPage {
+        frame: ShopFrame::new(lang, Some(customer), "orders"),
+        tabs: tabs(lang, &counts, query.state),
+        asked,
+        message,
+        next: found.next.map(|next| next.to_string()),
+        rows: found.rows,
+    })
+}
+
+/// 全部, and every state in the manual's order.
+fn tabs(lang: Lang, counts: &[(OrderState, i64)], lit: Option<OrderState>) -> Vec<Tab> {
+    let all = Tab {
+        code: "",
+        title: lang.t("全部", "All"),
+        count: counts.iter().map(|(_, count)| count).sum::<i64>().to_string(),
+        lit: lit.is_none(),
+    };
+    let tabs = counts.iter().map(|(of, count)| Tab {
+        code: of.code(),
+        title: lang.state(of),
+        count: count.to_string(),
+        lit: lit == Some(*of),
+    });
+    std::iter::once(all).chain(tabs).collect()
+}

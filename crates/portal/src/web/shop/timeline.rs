@@ -1,0 +1,77 @@
+//! How far an order is, in a customer's words.
+
+use model::OrderState::{self, *};
+
+use crate::{
+    clock::china_text,
+    orders::{HistoryEntry, Order},
+    web::lang::Lang,
+};
+
+/// Something that happened to an order.
+pub(super) struct Step {
+    pub(super) time: String,
+    pub(super) what: &'static str,
+    /// Why the order was refused; empty otherwise. What operators note for each other is theirs.
+    pub(super) reason: String,
+    pub(super) state: OrderState,
+}
+
+/// What happened, oldest first. Work inside production changes no state and is not told.
+pub(super) fn steps(lang: Lang, history: &[HistoryEntry]) -> Vec<Step> {
+    let told = history.iter().filter(|entry| entry.from != Some(entry.to));
+    told.map(|entry| Step {
+        time: china_text(entry.at_ms),
+        what: happened(lang, entry.from, entry.to),
+        reason: if entry.to == Rejected { entry.reason.clone() } else { String::new() },
+        state: entry.to,
+    })
+    .collect()
+}
+
+fn happened(lang: Lang, from: Option<OrderState>, to: OrderState) -> &'static str {
+    match (from, to) {
+        (Some(AwaitingPayment), AwaitingReview) => lang.t("支付成功", "Paid"),
+        (Some(Rejected), AwaitingReview | AwaitingPayment) => {
+            lang.t("修改后重新提交", "Corrected and handed in again")
+        }
+        (_, AwaitingPayment | AwaitingReview) => lang.t("提交订单", "Order placed"),
+        (_, Rejected) => lang.t("审核未通过", "Refused by the review"),
+        (Some(AwaitingReview), AwaitingProduction) => lang.t("审核通过，开始制证", "Approved, to be made"),
+        (_, AwaitingDelivery) => lang.t("电子钥匙已制好，交顺丰寄出", "Keys made and handed to SF Express"),
+        (_, Completed) => lang.t("订单完成", "Completed"),
+        (_, Refunded) => lang.t("已退款", "Refunded"),
+        (_, Cancelled) => lang.t("已取消", "Cancelled"),
+        (_, other) => lang.state(&other),
+    }
+}
+
+/// What comes next, in a sentence; empty when nothing does.
+pub(super) fn next(lang: Lang, order: &Order) -> &'static str {
+    match order.state {
+        AwaitingPayment => {
+            lang.t("请完成支付，支付后才会进入审核。", "Pay the order: it is reviewed once it is paid.")
+        }
+        AwaitingReview => lang.t(
+            "工作人员正在审核，结果将以短信通知经办人。",
+            "The order is being reviewed; the handler is told by message.",
+        ),
+        Rejected if order.content.payment.is_some() => lang.t(
+            "请按拒绝原因修改后重新提交，无需重新填写，也无需再次支付。",
+            "Correct what the reason names and hand it in again; nothing is paid twice.",
+        ),
+        Rejected => lang.t(
+            "请按拒绝原因修改后重新提交，无需重新填写。",
+            "Correct what the reason names and hand it in again; nothing is typed twice.",
+        ),
+        AwaitingProduction => lang.t(
+            "审核通过后 3 个工作日内制好并由顺丰到付寄出，发货时短信通知。",
+            "Made and sent within 3 working days (SF Express, freight collect); a message tells the waybill.",
+        ),
+        AwaitingDelivery => lang.t(
+            "包裹在途，请凭运单号在顺丰查询；运费到付。",
+            "The parcel is on its way: SF Express knows the waybill; the receiver pays the freight.",
+        ),
+        _ => "",
+    }
+}
