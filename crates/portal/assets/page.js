@@ -15,7 +15,16 @@ if (board) {
     // The session has ended or the portal is gone: the page itself will say which.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
   });
-  source.addEventListener("board", (event) => { board.innerHTML = event.data; });
+  source.addEventListener("station", (event) => {
+    const drawn = document.createElement("template");
+    drawn.innerHTML = event.data;
+    const part = drawn.content.firstElementChild;
+    const old = document.getElementById(part.id);
+    document.getElementById("nothing")?.remove();
+    if (old) old.replaceWith(part);
+    else board.insertBefore(part, [...board.children].find((other) => other.id > part.id) ?? null);
+  });
+  source.addEventListener("gone", (event) => { document.getElementById(`station-${event.data}`)?.remove(); });
 }
 
 const approve = document.getElementById("approve");

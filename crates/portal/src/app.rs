@@ -6,14 +6,20 @@ use model::StationId;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    clock::Clock, config::Config, db::Db, operators::Throttle, programmes::Programmes, seal::Sealer,
+    clock::Clock,
+    config::{Config, Database},
+    db::Db,
+    operators::Throttle,
+    programmes::Programmes,
+    seal::Sealer,
+    stations::SharedBoard,
 };
 
 /// The last status of each station. The station side fills it; pages and the live stream read it.
 pub type StationBoard = Arc<watch::Sender<BTreeMap<StationId, wire::Status>>>;
 
-/// Live streams at once; each holds a connection and is drawn anew at every change.
-pub const LIVE_MAX: usize = 64;
+/// Live streams at once; each holds a connection. What they send is drawn once for all.
+pub const LIVE_MAX: usize = 512;
 
 /// The portal's parts. Clones share them.
 #[derive(Clone)]
@@ -34,12 +40,19 @@ pub struct AppState {
     pub throttle: Arc<Throttle>,
     /// Places for live streams, [`LIVE_MAX`] of them.
     pub live: Arc<Semaphore>,
+    /// Whether this process leads: it serves the stations and works in the background.
+    pub leads: Arc<watch::Sender<bool>>,
+    /// Whether the broker is heard; `None` where nobody listens.
+    pub link: Arc<watch::Sender<Option<bool>>>,
+    /// What of the board other portals were told.
+    pub shared_board: Arc<SharedBoard>,
 }
 
 impl AppState {
     /// Puts the parts together; no station has been heard of yet.
     #[must_use]
     pub fn new(db: Db, programmes: Programmes, config: Config, clock: Clock, sealer: Sealer) -> Self {
+        let throttle = Arc::new(Throttle::new(db.clone(), sealer.clone()));
         Self {
             db,
             programmes: Arc::new(programmes),
@@ -47,8 +60,17 @@ impl AppState {
             clock,
             sealer,
             stations: Arc::new(watch::Sender::new(BTreeMap::new())),
-            throttle: Arc::new(Throttle::default()),
+            throttle,
             live: Arc::new(Semaphore::new(LIVE_MAX)),
+            leads: Arc::new(watch::Sender::new(false)),
+            link: Arc::new(watch::Sender::new(None)),
+            shared_board: Arc::default(),
         }
+    }
+
+    /// Whether other portals may work on the same database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.config.database, Database::Postgres { .. })
     }
 }

@@ -58,6 +58,12 @@ pub enum What {
     LogInFailed,
     /// An operator logged out.
     LoggedOut,
+    /// A programme's platform was told of an order's state.
+    WebhookSent,
+    /// It was not, and is not tried any more.
+    WebhookGivenUp,
+    /// What was given up is tried anew.
+    WebhooksRevived,
 }
 
 impl What {
@@ -85,6 +91,9 @@ impl What {
             Self::LoggedIn => "login.done",
             Self::LogInFailed => "login.failed",
             Self::LoggedOut => "login.ended",
+            Self::WebhookSent => "webhook.sent",
+            Self::WebhookGivenUp => "webhook.given-up",
+            Self::WebhooksRevived => "webhook.revived",
         }
     }
 }

@@ -39,6 +39,10 @@ pub struct Config {
     pub leases: Leases,
     /// The stock of blank keys.
     pub stock: Stock,
+    /// Platforms that are told of orders' states.
+    pub webhooks: Vec<Webhook>,
+    /// Figures for Prometheus; without it there are none.
+    pub metrics: Option<Metrics>,
 }
 
 /// Where the tables are.
@@ -186,6 +190,26 @@ pub struct Leases {
     pub attempts_max: u16,
 }
 
+/// A platform that is told of each change of state of its programme's orders.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// The programme's id.
+    pub programme: String,
+    /// Where events go.
+    pub url: String,
+    /// File with the secret that signs them, one line, mode 600.
+    pub secret_file: PathBuf,
+}
+
+/// Figures for Prometheus.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// File with the bearer token that opens them, one line, mode 600.
+    pub token_file: PathBuf,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConfigFile {
@@ -202,6 +226,10 @@ struct ConfigFile {
     sender: Sender,
     leases: Leases,
     stock: Stock,
+    #[serde(default)]
+    webhook: Vec<Webhook>,
+    #[serde(default)]
+    metrics: Option<Metrics>,
 }
 
 impl Config {
@@ -247,6 +275,12 @@ impl Config {
             sender: file.sender,
             leases: file.leases,
             stock: file.stock,
+            webhooks: file
+                .webhook
+                .into_iter()
+                .map(|webhook| Webhook { secret_file: complete(webhook.secret_file), ..webhook })
+                .collect(),
+            metrics: file.metrics.map(|metrics| Metrics { token_file: complete(metrics.token_file) }),
         })
     }
 
@@ -308,6 +342,20 @@ fn check(file: &ConfigFile, source: &Source) -> Vec<Fault> {
         "0 is no product of SF",
         "write the number in the contract with SF, such as 1 or 2",
     );
+    for (index, webhook) in file.webhook.iter().enumerate() {
+        require(
+            webhook.url.starts_with("https://") || webhook.url.starts_with("http://127.0.0.1"),
+            &format!("webhook[{index}].url"),
+            "it is not an address that nobody reads along",
+            "write https://… (http:// is taken for 127.0.0.1 alone)",
+        );
+        require(
+            file.webhook[..index].iter().all(|other| other.programme != webhook.programme),
+            &format!("webhook[{index}].programme"),
+            "the programme has a webhook already",
+            "a programme tells one platform",
+        );
+    }
     for (field, value) in texts(file) {
         require(
             !value.trim().is_empty() && value.chars().count() <= 128,

@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     db::{self, Db, DbError, Sql, Transaction, begin_write, damaged},
     init::{StationRequest, TransportCa, random_text, write_revoked},
+    operators::Brake,
     orders::Actor,
     stations::{self, Desk},
 };
@@ -143,6 +144,15 @@ pub enum EnrolError {
     Db(#[from] DbError),
 }
 
+impl From<Brake> for EnrolError {
+    fn from(brake: Brake) -> Self {
+        match brake {
+            Brake::Wait(seconds) => Self::Throttled(seconds),
+            Brake::Db(error) => Self::Db(error),
+        }
+    }
+}
+
 impl From<sqlx::Error> for EnrolError {
     fn from(error: sqlx::Error) -> Self {
         Self::Db(error.into())
@@ -177,10 +187,7 @@ impl Enrolment {
         let now = self.state.clock.now_ms();
         // By address alone: a stranger's wrong codes must not keep the right one out.
         let who = format!("enrol {address}");
-        self.state
-            .throttle
-            .may_try(&who, address, now)
-            .map_err(|brake| EnrolError::Throttled(brake.seconds))?;
+        self.state.throttle.may_try(&who, address, now).await?;
         let tls = StationRequest::parse(&request.tls_request_pem).map_err(|error| {
             EnrolError::Request(format!("tls_request_pem 无法使用 (tls_request_pem cannot be used: {error})"))
         })?;
@@ -196,7 +203,8 @@ impl Enrolment {
         let code = code_hash(&request.code);
         let (station, used) = match find(&mut tx, &code, now).await {
             Err(EnrolError::Code) => {
-                self.state.throttle.failed(&who, address, now);
+                tx.rollback().await?;
+                self.state.throttle.failed(&who, address, now).await?;
                 return Err(EnrolError::Code);
             }
             other => other?,

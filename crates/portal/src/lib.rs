@@ -8,6 +8,7 @@ pub mod customers;
 pub mod db;
 pub mod enrol;
 pub mod init;
+pub mod leader;
 pub mod operators;
 pub mod orders;
 pub mod programmes;
@@ -15,6 +16,8 @@ pub mod seal;
 pub mod stations;
 pub mod stock;
 pub mod toml_file;
+pub mod turns;
 pub mod web;
+pub mod webhooks;
 
 pub use app::{AppState, LIVE_MAX, StationBoard};

@@ -1,6 +1,7 @@
 //! `portal`: command line of the portal.
 
 use std::{
+    convert::Infallible,
     io::Read as _,
     path::{Path, PathBuf},
 };
@@ -13,12 +14,14 @@ use portal::{
     clock::{Clock, china_text},
     config::Config,
     db::{self, Db},
-    enrol, init, operators,
+    enrol, init,
+    leader::{self, Holder},
+    operators,
     orders::{self, Actor, RowOutcome},
     programmes::Programmes,
     seal::Sealer,
     stations::{self, KeyFate, Release},
-    stock, web,
+    stock, turns, web, webhooks,
 };
 
 /// Orders, review, certificates and stations of ukey-station.
@@ -65,6 +68,12 @@ enum Command {
     },
     /// List the messages of stations that could not be read or applied, the newest first.
     Parked,
+    /// List the changes of orders' states that a programme's platform did not take.
+    Webhooks {
+        /// Send them anew.
+        #[arg(long)]
+        again: bool,
+    },
     /// What was done here.
     Audit {
         #[command(subcommand)]
@@ -173,7 +182,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("PORTAL_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    log_to_stderr(filter);
     let config = Config::load(&arguments.config)?;
     match arguments.command {
         Command::Init => init::run(&config).await,
@@ -192,6 +201,7 @@ async fn main() -> anyhow::Result<()> {
             show_balance(&config, lot.as_deref()).await
         }
         Command::Parked => list_parked(&config).await,
+        Command::Webhooks { again } => list_webhooks(&config, again).await,
         Command::Audit { command: AuditCommand::Export { dir } } => export_audit(&config, &dir).await,
         Command::Ca { command: CaCommand::Export { dir } } => init::export_ca(&config, &dir).await,
         Command::FactoryKey { label } => {
@@ -230,11 +240,38 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(%address, url = %state.config.http.public_url, "the portal serves");
     let desk = stations::Desk::open(state.clone()).await?;
     let enrolment = enrol::router(enrol::Enrolment::open(&desk).await?);
-    let app = web::router(state).merge(enrolment);
-    tokio::select! {
+    let app = web::router(state.clone()).merge(enrolment);
+    webhooks::set_targets(&state).await?;
+    let holder = Holder::listening_on(listener.local_addr()?);
+    let lead = leader::lead(&state, &holder, || lead(&state, &desk));
+    let ended = tokio::select! {
         served = web::serve(listener, app) => served.context("the web side stopped"),
-        ended = stations::serve(desk) => ended.context("the station side stopped"),
+        led = lead => led.map(|never| match never {}),
+        () = stations::follow_board(&state) => Ok(()),
         signal = stop_signal() => signal,
+    };
+    leader::give_back(&state.db, &holder).await?;
+    ended
+}
+
+/// What only one of the portals that share a database does.
+async fn lead(state: &AppState, desk: &stations::Desk) -> anyhow::Result<Infallible> {
+    tokio::select! {
+        ended = stations::serve(desk.clone()) => {
+            ended.context("the station side stopped")?;
+            anyhow::bail!("the link to the broker was closed")
+        }
+        never = turns::run(state) => match never {},
+    }
+}
+
+/// `PORTAL_LOG_FORMAT=json` for machines, else lines for people. No person stands in either.
+fn log_to_stderr(filter: tracing_subscriber::EnvFilter) {
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::env::var("PORTAL_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        log.json().init();
+    } else {
+        log.init();
     }
 }
 
@@ -310,6 +347,23 @@ async fn list_parked(config: &Config) -> anyhow::Result<()> {
         ));
     }
     print(&format!("{} messages are parked", stations::parked_count(&db).await?));
+    Ok(())
+}
+
+/// How many dead events are listed.
+const WEBHOOKS_SHOWN: u16 = 1_000;
+
+async fn list_webhooks(config: &Config, again: bool) -> anyhow::Result<()> {
+    let db = db::open(config).await?;
+    for event in webhooks::dead(&db, WEBHOOKS_SHOWN).await? {
+        let (time, state) = (china_text(event.at_ms), event.state.code());
+        print(&format!("{time}  {}  {state}  ×{}  {}", event.order, event.tries, event.error));
+    }
+    if again {
+        print(&format!("{} are sent anew", webhooks::revive(&db, Clock::system().now_ms()).await?));
+    }
+    let depths = webhooks::depths(&db).await?;
+    print(&format!("{} events wait, {} were given up", depths.waiting, depths.dead));
     Ok(())
 }
 

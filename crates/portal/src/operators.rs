@@ -9,7 +9,7 @@ use argon2::{
 use model::Secret;
 use sqlx::Row as _;
 
-pub use throttle::{Brake, Throttle};
+pub use throttle::{Brake, Throttle, forget_old_tries};
 
 use crate::{
     app::AppState,
@@ -48,6 +48,15 @@ pub enum OperatorError {
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<Brake> for OperatorError {
+    fn from(brake: Brake) -> Self {
+        match brake {
+            Brake::Wait(seconds) => Self::Throttled(seconds),
+            Brake::Db(error) => Self::Db(error),
+        }
+    }
 }
 
 impl From<sqlx::Error> for OperatorError {
@@ -119,8 +128,10 @@ pub async fn log_in(
     address: &str,
 ) -> Result<Token, OperatorError> {
     let now_ms = state.clock.now_ms();
-    state.throttle.may_try(name, address, now_ms).map_err(|brake| OperatorError::Throttled(brake.seconds))?;
+    state.throttle.may_try(name, address, now_ms).await?;
     let _turn = state.throttle.turn().await;
+    // Others may have tried while this one waited.
+    state.throttle.may_try(name, address, now_ms).await?;
     let row = sqlx::query("select password_hash from operators where name = $1")
         .bind(name)
         .fetch_optional(&state.db)
@@ -134,11 +145,11 @@ pub async fn log_in(
     };
     let fits = password.len() <= PASSWORD_BYTES_MAX && verify(password, stored).await?;
     if !(known && fits) {
-        state.throttle.failed(name, address, now_ms);
+        state.throttle.failed(name, address, now_ms).await?;
         note_failure(state, known.then_some(name), now_ms).await?;
         return Err(OperatorError::Credentials);
     }
-    state.throttle.succeeded(name);
+    state.throttle.succeeded(name).await?;
     open_session(state, name, now_ms).await
 }
 

@@ -13,8 +13,10 @@ pub use cancel::{CancelTerms, cancel, cancel_terms, is_of};
 pub use content::{Handler, Invoice, Order, OrderContent, Payment, Person, Receiver, Unit};
 pub use form::{FieldError, OrderForm};
 pub use intake::{Intake, Row, RowOutcome, accept, accept_all};
-pub use jobs::{JobRow, jobs};
-pub use list::{Cursor, OrderPage, OrderRow, Query, count_states, list};
+pub use jobs::{JobRow, jobs, leased as jobs_leased};
+pub use list::{
+    COUNTED, Cursor, OrderPage, OrderRow, Query, SEARCHED, StateCount, count_states, list, state_totals,
+};
 pub(crate) use store::add_history;
 pub use store::{HistoryEntry, OrderError, history, load, load_in};
 pub(crate) use transition::REASON_CHARS_MAX;

@@ -22,6 +22,7 @@ mod rehearsal;
 mod release;
 mod reports;
 mod service;
+mod shared_board;
 
 pub use authority::{Authority, CaKeyName};
 pub(crate) use authority::{
@@ -38,3 +39,5 @@ pub(crate) use registry::{disable, enrol, public_key};
 pub(crate) use rehearsal::{Rehearsal, RehearsalError, subject};
 pub use release::{KeyFate, Release, release};
 pub use service::serve;
+pub(crate) use shared_board::share_board;
+pub use shared_board::{Shared as SharedBoard, follow_board};

@@ -3,19 +3,21 @@
 mod answer;
 mod api;
 mod assets;
+mod fleet;
 mod guard;
 mod lang;
 mod live;
+mod metrics;
+mod openapi;
 mod pages;
 mod session;
 mod shop;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
-    extract::{DefaultBodyLimit, State},
-    http::StatusCode,
+    Extension, Router,
+    extract::DefaultBodyLimit,
     middleware,
     routing::{get, post},
     serve::ListenerExt as _,
@@ -31,7 +33,8 @@ const ORDERS_BYTES_MAX: usize = 4 * 1024 * 1024;
 const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// A request is in, and its answer on the way, within `silence`: 4 MiB of orders over half a megabit a second.
-const LIMITS: Limits = Limits { connections: 256, silence: Duration::from_secs(75) };
+/// Below 1,024, which is what a process may open unless it is told otherwise.
+const LIMITS: Limits = Limits { connections: 768, silence: Duration::from_secs(75) };
 
 /// Serves `app` until the listener fails. Too many connections wait, silent ones are ended.
 ///
@@ -48,7 +51,7 @@ pub fn router(state: AppState) -> Router {
         .merge(api_routes())
         .merge(page_routes())
         .merge(shop::routes())
-        .route("/healthz", get(health))
+        .merge(metrics::routes())
         .route("/assets/style.css", get(assets::style))
         .route("/assets/shop.css", get(assets::shop_style))
         .route("/assets/page.js", get(assets::script))
@@ -56,6 +59,9 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn(lang::remember))
         .layer(middleware::from_fn(guard::refuse_other_sites))
         .layer(middleware::from_fn(guard::add_headers))
+        .layer(middleware::from_fn(metrics::count))
+        .layer(Extension(Arc::new(metrics::Metrics::default())))
+        .layer(Extension(Arc::new(fleet::Fleet::default())))
         .with_state(state)
 }
 
@@ -71,6 +77,7 @@ fn api_routes() -> Router<AppState> {
         .route("/api/stations", get(api::list_stations))
         .route("/api/login", post(api::log_in))
         .route("/api/logout", post(api::log_out))
+        .route("/api/openapi.json", get(openapi::show))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
 }
 
@@ -87,15 +94,4 @@ fn page_routes() -> Router<AppState> {
         .route("/stations", get(pages::stations))
         .route("/stations/live", get(live::stream))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
-}
-
-/// For watchdogs: 200 while the database answers.
-async fn health(State(state): State<AppState>) -> (StatusCode, &'static str) {
-    match sqlx::query("select 1").execute(&state.db).await {
-        Ok(_) => (StatusCode::OK, "ok\n"),
-        Err(error) => {
-            tracing::error!(%error, "the database does not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
-        }
-    }
 }

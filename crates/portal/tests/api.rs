@@ -191,8 +191,8 @@ fn s3_12_every_state_is_a_tab_and_orders_are_found_by_number_unit_product_and_pa
 
     let counts =
         bench.runtime.block_on(orders::count_states(&bench.state.db, &orders::Query::default())).unwrap();
-    assert_eq!(counts.iter().map(|(state, _)| *state).collect::<Vec<_>>(), OrderState::ALL);
-    let of = |state: OrderState| counts.iter().find(|(of, _)| *of == state).unwrap().1;
+    assert_eq!(counts.iter().map(|count| count.state).collect::<Vec<_>>(), OrderState::ALL);
+    let of = |state: OrderState| counts.iter().find(|count| count.state == state).unwrap().orders;
     assert_eq!((of(OrderState::AwaitingReview), of(OrderState::AwaitingProduction)), (26, 1));
 }
 

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use bench::{free_order, paid_order, shipped};
+use bench::{TestDatabase, free_order, paid_order, shipped};
 use serde_json::{Value, json};
 
 /// A config in `folder` that differs from the shipped one only in its paths.
@@ -19,7 +19,11 @@ fn config(folder: &Path) -> PathBuf {
         .replace("data_dir = \"../.work/portal\"", "data_dir = \"data\"")
         .replace("programmes_dir = \"programmes\"", &format!("programmes_dir = {:?}", shipped("programmes")))
         .replace("\"../firmware-profiles\"", &format!("{:?}", shipped("../firmware-profiles")));
-    let text = text.replace("../.work/secrets/", "");
+    let database = TestDatabase::new(folder);
+    let section = database.section().to_string();
+    // It is not dropped before the test's programs end, so never; the server goes as a whole.
+    std::mem::forget(database);
+    let text = text.replace("../.work/secrets/", "").replace("kind = \"sqlite\"\n", &section);
     std::fs::create_dir(folder.join("tokens")).unwrap();
     let tokens = folder.join("tokens");
     let softhsm = format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display());
@@ -132,12 +136,10 @@ fn a_job_is_released_and_parked_messages_are_listed_at_the_command_line() {
         let clock = portal::clock::Clock::system();
         let state = portal::AppState::new(db.clone(), bench::programmes(), config, clock, bench::sealer());
         portal::orders::approve(&state, &number, &portal::orders::Actor::Import).await.unwrap();
-        for sql in [
-            "update jobs set state = 'stuck', station = 'bench-1'",
-            "insert into parked values ('1', 'ukey/v1/bench-1/up', 'not JSON', x'00', 3, 0, 0)",
-        ] {
-            sqlx::query(sql).execute(&db).await.unwrap();
-        }
+        let stuck = "update jobs set state = 'stuck', station = 'bench-1'";
+        sqlx::query(stuck).execute(&db).await.unwrap();
+        let parked = "insert into parked values ('1', 'ukey/v1/bench-1/up', 'not JSON', $1, 3, 0, 0)";
+        sqlx::query::<portal::db::Sql>(parked).bind(vec![0u8]).execute(&db).await.unwrap();
         db
     });
     assert_eq!(release("").0, 1);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 
 use super::store::OrderError;
-use crate::db::{Db, Row, damaged};
+use crate::db::{Db, DbError, Row, damaged};
 
 /// One key to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +24,15 @@ pub struct JobRow {
     pub attempts: i64,
     /// Why it is stuck; `None` unless it is.
     pub stuck_reason: Option<String>,
+}
+
+/// How many jobs stations have.
+///
+/// # Errors
+/// The database's.
+pub async fn leased(db: &Db) -> Result<i64, DbError> {
+    let count = "select count(*) from jobs where state = 'leased'";
+    Ok(sqlx::query_scalar(count).fetch_one(db).await?)
 }
 
 /// An order's jobs, first to last; none before approval.

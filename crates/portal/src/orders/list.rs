@@ -1,13 +1,24 @@
 //! Finding orders: by state, text and time, page by page.
 
 use model::{Fen, OrderNumber, OrderState};
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::store::{OrderError, state};
-use crate::db::{Db, Row, Sql, damaged};
+use crate::db::{Db, DbError, Row, Sql, damaged};
 
 /// Rows on a page.
 const PAGE_ROWS: usize = 20;
+
+/// Orders that one search looks through.
+pub const SEARCHED: usize = 5_000;
+
+/// Orders of one state counted at most.
+pub const COUNTED: i64 = 999;
+
+const SELECT_ROWS: &str = "select number, programme, product_title, unit_name, quantity, amount_fen, state, reject_reason, created_ms \
+     from orders where 1 = 1";
+
+const NEWEST_FIRST: &str = " order by created_ms desc, number desc";
 
 /// Longest text searched for, in characters.
 const TEXT_CHARS_MAX: usize = 64;
@@ -78,73 +89,224 @@ pub struct OrderRow {
 pub struct OrderPage {
     /// The rows.
     pub rows: Vec<OrderRow>,
-    /// Where the next page begins, if there is one.
+    /// Where the next page begins, if there may be one.
     pub next: Option<Cursor>,
 }
 
-/// One page of what is looked for.
+/// How many orders stand in a state, as far as it was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateCount {
+    /// The state.
+    pub state: OrderState,
+    /// Orders found.
+    pub orders: i64,
+    /// Whether there may be more: no list takes longer because there are many orders.
+    pub more: bool,
+}
+
+/// One page of what is looked for. A text is looked for in [`SEARCHED`] orders; `next` goes on with older ones.
 ///
 /// # Errors
 /// The database's.
 pub async fn list(db: &Db, query: &Query) -> Result<OrderPage, OrderError> {
-    let mut sql = QueryBuilder::<Sql>::new(
-        "select number, programme, product_title, unit_name, quantity, amount_fen, state, reject_reason, created_ms \
-         from orders where 1 = 1",
-    );
-    if let Some(state) = query.state {
-        sql.push(" and state = ").push_bind(state.code());
+    let Some(text) = Text::of(query) else {
+        let mut sql = Statement::new(SELECT_ROWS);
+        sql.narrow(query, true);
+        sql.push(&format!("{NEWEST_FIRST} limit {}", PAGE_ROWS + 1));
+        return page(sql.fetch(db).await?, None);
+    };
+    if let Text::Number(number) = &text {
+        let mut sql = Statement::new(SELECT_ROWS);
+        sql.narrow(query, true);
+        sql.push(" and number = ").bind(Value::Text(number.clone()));
+        return page(sql.fetch(db).await?, None);
     }
-    push_filters(&mut sql, query);
-    if let Some(after) = &query.after {
-        sql.push(" and (created_ms, number) < (").push_bind(after.created_ms);
-        sql.push(", ").push_bind(after.number.as_str().to_owned()).push(")");
+    let mut sql = Statement::new("select created_ms, number from orders where 1 = 1");
+    sql.narrow(query, true);
+    sql.push(&format!("{NEWEST_FIRST} limit 1 offset {}", SEARCHED - 1));
+    let end = sql.fetch(db).await?.first().map(cursor).transpose()?;
+    let mut sql = Statement::new(SELECT_ROWS);
+    sql.narrow(query, true);
+    if let Some(end) = &end {
+        sql.push(" and (created_ms, number) >= (").cursor(end).push(")");
     }
-    sql.push(" order by created_ms desc, number desc limit ").push_bind(PAGE_ROWS as i64 + 1);
-    let rows = sql.build().fetch_all(db).await?;
+    text.push_to(&mut sql);
+    sql.push(&format!("{NEWEST_FIRST} limit {}", PAGE_ROWS + 1));
+    page(sql.fetch(db).await?, end)
+}
+
+/// A page of what was found; `end` is where the search stopped.
+fn page(rows: Vec<Row>, end: Option<Cursor>) -> Result<OrderPage, OrderError> {
     let mut rows: Vec<OrderRow> = rows.iter().map(order_row).collect::<Result<_, _>>()?;
     let more = rows.len() > PAGE_ROWS;
     rows.truncate(PAGE_ROWS);
-    let next = rows.last().filter(|_| more);
-    let next = next.map(|row| Cursor { created_ms: row.created_ms, number: row.number.clone() });
-    Ok(OrderPage { rows, next })
+    let last = rows.last().filter(|_| more);
+    let last = last.map(|row| Cursor { created_ms: row.created_ms, number: row.number.clone() });
+    Ok(OrderPage { rows, next: last.or(end) })
 }
 
-/// How many orders stand in each state, under the query's text and time (its state and page do not count).
+/// How many orders stand in each state, under the query's text and time (its state and page do not count): up to [`COUNTED`] each, and
+/// with a text among the newest [`SEARCHED`].
 ///
 /// # Errors
 /// The database's.
-pub async fn count_states(db: &Db, query: &Query) -> Result<Vec<(OrderState, i64)>, OrderError> {
-    let mut sql = QueryBuilder::<Sql>::new("select state, count(*) as orders from orders where 1 = 1");
-    push_filters(&mut sql, query);
-    sql.push(" group by state");
-    let rows = sql.build().fetch_all(db).await?;
-    let mut counts: Vec<(OrderState, i64)> = OrderState::ALL.map(|state| (state, 0)).to_vec();
-    for row in &rows {
-        let found = state(row.try_get("state")?)?;
-        for count in counts.iter_mut().filter(|count| count.0 == found) {
-            count.1 = row.try_get("orders")?;
+pub async fn count_states(db: &Db, query: &Query) -> Result<Vec<StateCount>, OrderError> {
+    let query = Query { state: None, after: None, ..query.clone() };
+    let mut counts: Vec<StateCount> =
+        OrderState::ALL.map(|state| StateCount { state, orders: 0, more: false }).to_vec();
+    let text = Text::of(&query);
+    let sql = match &text {
+        None => count_each(&query),
+        Some(text) => count_found(&query, text),
+    };
+    for row in &sql.fetch(db).await? {
+        let (found, orders) = (state(row.try_get("state")?)?, row.try_get::<i64, _>("orders")?);
+        for count in counts.iter_mut().filter(|count| count.state == found) {
+            count.more = text.is_none() && orders > COUNTED;
+            count.orders = orders.min(COUNTED);
         }
     }
     Ok(counts)
 }
 
-fn push_filters(sql: &mut QueryBuilder<Sql>, query: &Query) {
-    let text: String = query.text.trim().chars().take(TEXT_CHARS_MAX).collect();
-    if !text.is_empty() {
-        let pattern = format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        sql.push(" and (number like ").push_bind(pattern.clone()).push(" escape '\\'");
-        sql.push(" or unit_name like ").push_bind(pattern.clone()).push(" escape '\\'");
-        sql.push(" or product_title like ").push_bind(pattern).push(" escape '\\')");
+/// How many orders stand in each state that has any: all of them, for figures.
+///
+/// # Errors
+/// The database's.
+pub async fn state_totals(db: &Db) -> Result<Vec<(OrderState, i64)>, DbError> {
+    let rows =
+        sqlx::query("select state, count(*) as orders from orders group by state").fetch_all(db).await?;
+    rows.iter().map(|row| Ok((state(row.try_get("state")?)?, row.try_get("orders")?))).collect()
+}
+
+fn count_each(query: &Query) -> Statement {
+    let mut sql = Statement::new("");
+    for (index, state) in OrderState::ALL.iter().enumerate() {
+        let code = state.code();
+        let union = if index == 0 { "" } else { " union all " };
+        sql.push(&format!(
+            "{union}select '{code}' as state, count(*) as orders from (select 1 from orders where state = '{code}'"
+        ));
+        sql.narrow(query, false);
+        sql.push(&format!(" limit {}) as counted", COUNTED + 1));
     }
-    if let Some(owner) = &query.owner {
-        sql.push(" and handler_mobile_digest = ").push_bind(owner.clone());
+    sql
+}
+
+fn count_found(query: &Query, text: &Text) -> Statement {
+    let mut sql = Statement::new(
+        "select state, count(*) as orders from (select number, unit_name, product_title, state from orders where 1 = 1",
+    );
+    sql.narrow(query, false);
+    if let Text::Number(number) = text {
+        sql.push(" and number = ").bind(Value::Text(number.clone()));
     }
-    if let Some(from) = query.from_ms {
-        sql.push(" and created_ms >= ").push_bind(from);
+    sql.push(&format!("{NEWEST_FIRST} limit {SEARCHED}) as searched where 1 = 1"));
+    text.push_to(&mut sql);
+    sql.push(" group by state");
+    sql
+}
+
+/// What is searched for.
+enum Text {
+    /// A whole order number: one look.
+    Number(String),
+    /// Part of one, or of a name: a pattern for `like`, in lower case.
+    Part(String),
+}
+
+impl Text {
+    fn of(query: &Query) -> Option<Self> {
+        let text: String = query.text.trim().chars().take(TEXT_CHARS_MAX).collect();
+        if text.is_empty() {
+            return None;
+        }
+        if let Ok(number) = text.parse::<OrderNumber>() {
+            return Some(Self::Number(number.to_string()));
+        }
+        // The same letters fold on both databases: those of ASCII.
+        let text = text.to_ascii_lowercase();
+        let text = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        Some(Self::Part(format!("%{text}%")))
     }
-    if let Some(until) = query.until_ms {
-        sql.push(" and created_ms < ").push_bind(until);
+
+    fn push_to(&self, sql: &mut Statement) {
+        let Self::Part(pattern) = self else { return };
+        for (before, column) in [(" and (", "number"), (" or ", "unit_name"), (" or ", "product_title")] {
+            sql.push(&format!("{before}lower({column}) like ")).bind(Value::Text(pattern.clone()));
+            sql.push(" escape '\\'");
+        }
+        sql.push(")");
     }
+}
+
+/// A statement under construction, its values numbered as both databases read them.
+struct Statement {
+    sql: String,
+    values: Vec<Value>,
+}
+
+enum Value {
+    Text(String),
+    Number(i64),
+}
+
+impl Statement {
+    fn new(sql: &str) -> Self {
+        Self { sql: sql.to_owned(), values: Vec::new() }
+    }
+
+    /// Adds text of ours; what a person typed is bound.
+    fn push(&mut self, sql: &str) -> &mut Self {
+        self.sql.push_str(sql);
+        self
+    }
+
+    fn bind(&mut self, value: Value) -> &mut Self {
+        self.values.push(value);
+        self.sql.push_str(&format!("${}", self.values.len()));
+        self
+    }
+
+    fn cursor(&mut self, at: &Cursor) -> &mut Self {
+        self.bind(Value::Number(at.created_ms)).push(", ").bind(Value::Text(at.number.to_string()))
+    }
+
+    /// State, time and place; not the text.
+    fn narrow(&mut self, query: &Query, from_cursor: bool) {
+        if let Some(state) = query.state {
+            self.push(" and state = ").bind(Value::Text(state.code().to_owned()));
+        }
+        if let Some(owner) = &query.owner {
+            self.push(" and handler_mobile_digest = ").bind(Value::Text(owner.clone()));
+        }
+        if let Some(from) = query.from_ms {
+            self.push(" and created_ms >= ").bind(Value::Number(from));
+        }
+        if let Some(until) = query.until_ms {
+            self.push(" and created_ms < ").bind(Value::Number(until));
+        }
+        if let Some(after) = query.after.as_ref().filter(|_| from_cursor) {
+            self.push(" and (created_ms, number) < (").cursor(after).push(")");
+        }
+    }
+
+    async fn fetch(self, db: &Db) -> Result<Vec<Row>, OrderError> {
+        let mut query = sqlx::query::<Sql>(AssertSqlSafe(self.sql));
+        for value in self.values {
+            query = match value {
+                Value::Text(text) => query.bind(text),
+                Value::Number(number) => query.bind(number),
+            };
+        }
+        Ok(query.fetch_all(db).await?)
+    }
+}
+
+fn cursor(row: &Row) -> Result<Cursor, OrderError> {
+    let number: String = row.try_get("number")?;
+    let number = number.parse().map_err(|_| damaged(format!("the order number {number:?}")))?;
+    Ok(Cursor { created_ms: row.try_get("created_ms")?, number })
 }
 
 fn order_row(row: &Row) -> Result<OrderRow, OrderError> {

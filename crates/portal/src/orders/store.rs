@@ -4,7 +4,10 @@ use model::{Fen, IllegalOrderState, OrderNumber, OrderState};
 use sqlx::Row as _;
 
 use super::content::{Order, OrderContent};
-use crate::db::{Connection, Db, DbError, Row, Sql, Transaction, damaged};
+use crate::{
+    db::{Connection, Db, DbError, Row, Sql, Transaction, damaged},
+    webhooks,
+};
 
 /// Why an order was not read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -194,6 +197,9 @@ pub(crate) async fn add_history(
     .bind(&entry.reason)
     .execute(&mut **tx)
     .await?;
+    if entry.from != Some(entry.to) {
+        webhooks::note(tx, number).await?;
+    }
     Ok(())
 }
 

@@ -21,7 +21,7 @@ pub(super) async fn park(
     let mut tx = begin_write(db).await?;
     sqlx::query::<Sql>(
         "insert into parked (id, topic, reason, payload, times, first_ms, last_ms) values ($1, $2, $3, $4, 1, $5, $5) \
-         on conflict (id) do update set times = times + 1, last_ms = excluded.last_ms, reason = excluded.reason",
+         on conflict (id) do update set times = parked.times + 1, last_ms = excluded.last_ms, reason = excluded.reason",
     )
     .bind(hex::encode(gm::sm3(&whole)))
     .bind(topic.chars().take(200).collect::<String>())

@@ -19,15 +19,31 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub async fn serve(desk: Desk) -> anyhow::Result<()> {
     let subscriptions = vec![Topic::all(Direction::Up), Topic::all(Direction::Status)];
     let (publisher, mut inbox) = mqtt::connect(settings(&desk.state.config)?, subscriptions)?;
+    let _unheard = Unheard(&desk);
     let mut lanes = Lanes::new();
     while let Some(incoming) = inbox.next().await {
         match incoming {
-            Incoming::Online => tracing::info!("the portal hears its stations"),
-            Incoming::Offline => tracing::warn!("the portal does not hear its stations"),
+            Incoming::Online => {
+                desk.state.link.send_replace(Some(true));
+                tracing::info!("the portal hears its stations");
+            }
+            Incoming::Offline => {
+                desk.state.link.send_replace(Some(false));
+                tracing::warn!("the portal does not hear its stations");
+            }
             Incoming::Message(message) => receive(&desk, &publisher, &mut lanes, message).await,
         }
     }
     Ok(())
+}
+
+/// When the service ends, nobody listens.
+struct Unheard<'a>(&'a Desk);
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        self.0.state.link.send_replace(None);
+    }
 }
 
 /// Takes a message without waiting for anything but its topic: what takes time is done in the station's lane.

@@ -2,7 +2,10 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::JsonRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{JsonRejection, QueryRejection},
+    },
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -53,8 +56,10 @@ pub(super) struct ListParameters {
 pub(super) async fn list_orders(
     State(state): State<AppState>,
     _operator: Operator,
-    Query(parameters): Query<ListParameters>,
+    parameters: Result<Query<ListParameters>, QueryRejection>,
 ) -> Answer {
+    let wrong = |error: QueryRejection| ApiError::Parameter("", error.body_text());
+    let Query(parameters) = parameters.map_err(wrong)?;
     let mut query = orders::Query { text: parameters.q.unwrap_or_default(), ..Default::default() };
     if let Some(code) = parameters.state.filter(|code| !code.is_empty()) {
         let codes = OrderState::ALL.map(OrderState::code).join(", ");

@@ -1,38 +1,38 @@
-//! The live stream: the board as HTML, whenever it changed, at most a few times a second.
+//! The live stream: each station's part of the board, whenever it changed, at most a few times a second.
 
-use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
-use askama::Template as _;
 use axum::{
+    Extension,
+    body::{Body, Bytes},
     extract::State,
     http::{StatusCode, header},
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    response::{IntoResponse, Response},
 };
 use futures_util::stream;
-use model::StationId;
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time::Instant,
 };
-use wire::Status;
 
-use super::{lang::Lang, pages::Board, session::Operator};
+use super::{
+    fleet::{Fleet, Parts},
+    lang::Lang,
+    session::Operator,
+};
 use crate::app::AppState;
-
-/// A wave of 32 slots changes many times a second; a person does not read faster.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The browser comes back by itself, and its session is looked at again.
 const LONGEST_STREAM: Duration = Duration::from_secs(10 * 60);
 
+/// A quiet stream says something this often: whoever is gone is noticed, and no proxy ends it.
+const LONGEST_SILENCE: Duration = Duration::from_secs(15);
+
 struct Feed {
-    state: AppState,
-    lang: Lang,
-    changes: watch::Receiver<BTreeMap<StationId, Status>>,
-    first: bool,
+    parts: watch::Receiver<Parts>,
+    /// The drawing that was sent last.
+    seen: u64,
+    waiting: VecDeque<Bytes>,
     ends: Instant,
     /// Given back when the stream ends.
     _place: OwnedSemaphorePermit,
@@ -41,30 +41,47 @@ struct Feed {
 /// The page asks again by itself after this many seconds.
 const FULL_RETRY_SECONDS: &str = "30";
 
-pub(super) async fn stream(State(state): State<AppState>, _operator: Operator, lang: Lang) -> Response {
+pub(super) async fn stream(
+    State(state): State<AppState>,
+    Extension(fleet): Extension<Arc<Fleet>>,
+    _operator: Operator,
+    lang: Lang,
+) -> Response {
     let Ok(place) = state.live.clone().try_acquire_owned() else {
         tracing::warn!("all live streams are taken; one was refused");
         let told = "too many pages are open: close some, or wait\n";
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, FULL_RETRY_SECONDS)], told)
             .into_response();
     };
-    let changes = state.stations.subscribe();
+    let parts = fleet.watch(lang, &state.stations);
     let ends = Instant::now() + LONGEST_STREAM;
-    let feed = Feed { state, lang, changes, first: true, ends, _place: place };
-    Sse::new(stream::unfold(feed, next)).keep_alive(KeepAlive::default()).into_response()
+    // The first line tells the browser at once that the stream stands.
+    let waiting = VecDeque::from([Bytes::from_static(b": live\n\n")]);
+    let feed = Feed { parts, seen: 0, waiting, ends, _place: place };
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, Body::from_stream(stream::unfold(feed, next))).into_response()
 }
 
-/// The next board: the first at once, then one after each change.
-async fn next(mut feed: Feed) -> Option<(Result<Event, Infallible>, Feed)> {
-    if !feed.first {
-        let wait = async {
-            tokio::time::sleep(SHORTEST_PAUSE).await;
-            feed.changes.changed().await
+/// The next event: the whole board at once, then what changed.
+async fn next(mut feed: Feed) -> Option<(Result<Bytes, Infallible>, Feed)> {
+    loop {
+        if let Some(event) = feed.waiting.pop_front() {
+            return Some((Ok(event), feed));
+        }
+        let (events, version) = {
+            let parts = feed.parts.borrow_and_update();
+            (parts.after(feed.seen), parts.version)
         };
-        tokio::time::timeout_at(feed.ends, wait).await.ok()?.ok()?;
+        feed.seen = version;
+        feed.waiting.extend(events);
+        if !feed.waiting.is_empty() {
+            continue;
+        }
+        let silence = feed.ends.min(Instant::now() + LONGEST_SILENCE);
+        match tokio::time::timeout_at(silence, feed.parts.changed()).await {
+            Ok(changed) => changed.ok()?,
+            Err(_) if Instant::now() >= feed.ends => return None,
+            Err(_) => feed.waiting.push_back(Bytes::from_static(b": still\n\n")),
+        }
     }
-    feed.first = false;
-    feed.changes.mark_unchanged();
-    let html = Board::new(&feed.state, feed.lang).render().ok()?;
-    Some((Ok(Event::default().event("board").data(html)), feed))
 }

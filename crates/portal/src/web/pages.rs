@@ -14,8 +14,8 @@ use axum::{
 
 pub(super) use login::{log_in, log_out, login_form};
 pub(super) use order::{Section, approve, order, reject, release, sections};
-pub(super) use orders::{midnight, orders};
-pub(super) use stations::{Board, stations};
+pub(super) use orders::{count, midnight, orders, total};
+pub(super) use stations::{StationPart, stations};
 pub(super) use stock::stock;
 
 use super::{

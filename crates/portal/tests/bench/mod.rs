@@ -1,6 +1,8 @@
 //! A whole portal on a temporary folder and a free port, and orders of invented customers.
 
-#![allow(dead_code)] // each test file uses its own part
+#![allow(dead_code, unused_imports)] // each test file uses its own part
+
+mod database;
 
 use std::{
     path::Path,
@@ -17,6 +19,8 @@ use portal::{
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+pub use database::{TestDatabase, stored};
+
 pub const OPERATOR: &str = "li.shen";
 pub const PASSWORD: &str = "correct horse battery";
 /// 2026-11-22 09:30:00 in China.
@@ -28,7 +32,8 @@ pub struct Bench {
     pub url: String,
     pub now_ms: Arc<AtomicI64>,
     agent: ureq::Agent,
-    _folder: tempfile::TempDir,
+    /// The first portal's alone.
+    _place: Option<(TestDatabase, tempfile::TempDir)>,
 }
 
 pub fn shipped(path: &str) -> std::path::PathBuf {
@@ -46,19 +51,46 @@ pub fn sealer() -> portal::seal::Sealer {
 
 impl Bench {
     pub fn new() -> Self {
+        Self::configured(|_, _| ())
+    }
+
+    /// A bench whose config is changed before it starts; its folder is given too.
+    pub fn configured(change: impl FnOnce(&mut Config, &Path)) -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let now_ms = Arc::new(AtomicI64::new(START_MS));
         let clock = now_ms.clone();
         let clock =
             Clock::from_fn(move || jiff::Timestamp::from_millisecond(clock.load(Ordering::SeqCst)).unwrap());
-        let config =
+        let mut config =
             Config::from_source(&Source::open(&shipped("portal.toml")).unwrap(), folder.path()).unwrap();
+        let database = TestDatabase::new(folder.path());
+        config.database = database.config();
+        config.data_dir = folder.path().to_owned();
+        change(&mut config, folder.path());
         let state = runtime.block_on(async {
-            let db = db::open_file(&folder.path().join("portal.db")).await.unwrap();
+            let db = db::open(&config).await.unwrap();
             operators::add(&db, OPERATOR, Secret::from(PASSWORD), START_MS).await.unwrap();
             AppState::new(db, programmes(), config, clock, sealer())
         });
+        Self::serve(runtime, state, now_ms, Some((database, folder)))
+    }
+
+    /// Another portal process on the same database.
+    pub fn beside(&self) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let config = Config::clone(&self.state.config);
+        let db = runtime.block_on(db::open(&config)).unwrap();
+        let state = AppState::new(db, programmes(), config, self.state.clock.clone(), sealer());
+        Self::serve(runtime, state, self.now_ms.clone(), None)
+    }
+
+    fn serve(
+        runtime: Runtime,
+        state: AppState,
+        now_ms: Arc<AtomicI64>,
+        place: Option<(TestDatabase, tempfile::TempDir)>,
+    ) -> Self {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(web::serve(listener, web::router(state.clone())));
@@ -69,7 +101,7 @@ impl Bench {
             .max_idle_connections(0)
             .build()
             .into();
-        Self { runtime, state, url, now_ms, agent, _folder: folder }
+        Self { runtime, state, url, now_ms, agent, _place: place }
     }
 
     /// A bench and a session's cookie on it.

@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use crate::bench::TestDatabase;
 use gm::SigningKey;
 use jiff::Timestamp;
 use model::{JobId, KeyId, OrderNumber, Outcome, Secret, StationId};
@@ -78,6 +79,7 @@ pub(crate) use on_desk;
 
 pub struct Portal {
     pub runtime: Runtime,
+    _database: TestDatabase,
     pub folder: tempfile::TempDir,
     pub config: Config,
     pub state: AppState,
@@ -125,7 +127,9 @@ impl Portal {
         LOG.get_or_init(|| tracing_subscriber::fmt().with_test_writer().init());
         let folder = tempfile::tempdir().unwrap();
         let sf = sandbox::sf::spawn(sandbox::sf::Options::default()).unwrap();
-        let config = config(folder.path(), &sf.endpoint(), free_port());
+        let mut config = config(folder.path(), &sf.endpoint(), free_port());
+        let database = TestDatabase::new(folder.path());
+        config.database = database.config();
         let runtime = Runtime::new().unwrap();
         let now_ms = Arc::new(AtomicI64::new(Timestamp::now().as_millisecond()));
         let clock = now_ms.clone();
@@ -140,7 +144,7 @@ impl Portal {
             (state.clone(), Desk::open(state).await.unwrap())
         });
         let bench = Station::enrol(&runtime, &config, &desk, "bench-1");
-        Self { runtime, folder, config, state, desk, sf, now_ms, bench, orders: 0 }
+        Self { runtime, _database: database, folder, config, state, desk, sf, now_ms, bench, orders: 0 }
     }
 
     pub fn enrol(&self, name: &str) -> Station {

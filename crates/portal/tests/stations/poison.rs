@@ -29,8 +29,12 @@ on_desk!(what_is_parked_is_bounded, |portal| {
         parked(n);
     }
     assert_eq!(portal.number("select count(*) from parked"), 1_000);
-    assert_eq!(portal.number("select count(*) from parked where payload = x'00000000'"), 0);
-    assert_eq!(portal.number("select count(*) from parked where payload = x'000003f1'"), 1);
+    let count = "select count(*) from parked where payload = $1";
+    let count = |payload: u32| {
+        let query = sqlx::query_scalar::<portal::db::Sql, i64>(count).bind(payload.to_be_bytes().to_vec());
+        portal.runtime.block_on(query.fetch_one(&portal.state.db)).unwrap()
+    };
+    assert_eq!((count(0), count(0x3f1)), (0, 1));
 });
 
 on_desk!(no_bytes_panic_the_desk, |portal| {

@@ -13,7 +13,7 @@ use super::{Frame, order_trouble, page};
 use crate::{
     app::AppState,
     clock::{china, china_text},
-    orders::{self, OrderError, OrderRow},
+    orders::{self, COUNTED, OrderError, OrderRow, StateCount},
     web::{lang::Lang, session::Operator},
 };
 
@@ -34,7 +34,7 @@ pub(in crate::web) struct ListQuery {
 struct Tab {
     code: &'static str,
     title: &'static str,
-    count: i64,
+    count: String,
     lit: bool,
 }
 
@@ -90,17 +90,13 @@ async fn orders_page(
     };
     let counts = orders::count_states(&state.db, &query).await?;
     let found = orders::list(&state.db, &query).await?;
-    let all = Tab {
-        code: "",
-        title: lang.t("全部", "All"),
-        count: counts.iter().map(|(_, count)| count).sum(),
-        lit: query.state.is_none(),
-    };
-    let tabs = counts.into_iter().map(|(of, count)| Tab {
-        code: of.code(),
-        title: lang.state(&of),
-        count,
-        lit: query.state == Some(of),
+    let all =
+        Tab { code: "", title: lang.t("全部", "All"), count: total(&counts), lit: query.state.is_none() };
+    let tabs = counts.into_iter().map(|of| Tab {
+        code: of.state.code(),
+        title: lang.state(&of.state),
+        count: count(of.orders, of.more),
+        lit: query.state == Some(of.state),
     });
     Ok(OrdersPage {
         frame: Frame::new(lang, &operator.name, "orders"),
@@ -110,6 +106,17 @@ async fn orders_page(
         next: found.next.map(|next| next.to_string()),
         rows: found.rows,
     })
+}
+
+/// What was counted, with a sign where counting stopped.
+pub(in crate::web) fn count(orders: i64, more: bool) -> String {
+    format!("{orders}{}", if more { "+" } else { "" })
+}
+
+/// All of them together, in the same way.
+pub(in crate::web) fn total(counts: &[StateCount]) -> String {
+    let orders: i64 = counts.iter().map(|one| one.orders).sum();
+    count(orders.min(COUNTED), orders > COUNTED || counts.iter().any(|one| one.more))
 }
 
 /// Midnight in China at the begin of a day, `days` later. Empty = not asked for.

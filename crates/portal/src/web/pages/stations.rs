@@ -33,17 +33,32 @@ impl Board {
         }
     }
 
+    fn part<'a>(&self, name: &'a str, status: &'a Status) -> StationPart<'a> {
+        StationPart { lang: self.lang, name, status }
+    }
+}
+
+/// One station and its slots, as HTML: what the live stream sends.
+#[derive(Template)]
+#[template(path = "station.html")]
+pub(in crate::web) struct StationPart<'a> {
+    pub(in crate::web) lang: Lang,
+    pub(in crate::web) name: &'a str,
+    pub(in crate::web) status: &'a Status,
+}
+
+impl StationPart<'_> {
     /// A slot of a station that is gone is shown as offline: what it last said is no longer so.
-    fn phase(&self, status: &Status, slot: &SlotStatus) -> SlotPhase {
-        if status.online { slot.phase } else { SlotPhase::Offline }
+    fn phase(&self, slot: &SlotStatus) -> SlotPhase {
+        if self.status.online { slot.phase } else { SlotPhase::Offline }
     }
 
-    fn word(&self, status: &Status, slot: &SlotStatus) -> &'static str {
-        self.lang.phase(self.phase(status, slot))
+    fn word(&self, slot: &SlotStatus) -> &'static str {
+        self.lang.phase(self.phase(slot))
     }
 
-    fn style(&self, status: &Status, slot: &SlotStatus) -> &'static str {
-        match self.phase(status, slot) {
+    fn style(&self, slot: &SlotStatus) -> &'static str {
+        match self.phase(slot) {
             SlotPhase::Empty => "empty",
             SlotPhase::Waiting => "waiting",
             SlotPhase::Working => "working",
@@ -57,8 +72,8 @@ impl Board {
     }
 
     /// A sign beside the colour, for those who do not tell the colours apart.
-    fn sign(&self, status: &Status, slot: &SlotStatus) -> &'static str {
-        match self.phase(status, slot) {
+    fn sign(&self, slot: &SlotStatus) -> &'static str {
+        match self.phase(slot) {
             SlotPhase::Empty => "○",
             SlotPhase::Waiting => "…",
             SlotPhase::Working => "▶",
@@ -71,8 +86,8 @@ impl Board {
         }
     }
 
-    fn is_working(&self, status: &Status, slot: &SlotStatus) -> bool {
-        self.phase(status, slot) == SlotPhase::Working
+    fn is_working(&self, slot: &SlotStatus) -> bool {
+        self.phase(slot) == SlotPhase::Working
     }
 
     /// The end of a job's name, which tells a wave's jobs apart; the whole is in the link's title.
@@ -82,8 +97,8 @@ impl Board {
         format!("…{tail}")
     }
 
-    fn working(&self, status: &Status) -> usize {
-        status.slots.iter().filter(|slot| self.is_working(status, slot)).count()
+    fn working(&self) -> usize {
+        self.status.slots.iter().filter(|slot| self.is_working(slot)).count()
     }
 }
 

@@ -14,10 +14,10 @@ use crate::{
     app::AppState,
     clock::china_text,
     customers,
-    orders::{self, OrderError, OrderRow},
+    orders::{self, OrderError, OrderRow, StateCount},
     web::{
         lang::Lang,
-        pages::{midnight, page},
+        pages::{count, midnight, page, total},
     },
 };
 
@@ -104,18 +104,13 @@ async fn my_orders_page(
 }
 
 /// 全部, and every state in the manual's order.
-fn tabs(lang: Lang, counts: &[(OrderState, i64)], lit: Option<OrderState>) -> Vec<Tab> {
-    let all = Tab {
-        code: "",
-        title: lang.t("全部", "All"),
-        count: counts.iter().map(|(_, count)| count).sum::<i64>().to_string(),
-        lit: lit.is_none(),
-    };
-    let tabs = counts.iter().map(|(of, count)| Tab {
-        code: of.code(),
-        title: lang.state(of),
-        count: count.to_string(),
-        lit: lit == Some(*of),
+fn tabs(lang: Lang, counts: &[StateCount], lit: Option<OrderState>) -> Vec<Tab> {
+    let all = Tab { code: "", title: lang.t("全部", "All"), count: total(counts), lit: lit.is_none() };
+    let tabs = counts.iter().map(|of| Tab {
+        code: of.state.code(),
+        title: lang.state(&of.state),
+        count: count(of.orders, of.more),
+        lit: lit == Some(of.state),
     });
     std::iter::once(all).chain(tabs).collect()
 }

@@ -1,0 +1,39 @@
+//! The work in the background: each part has a turn every second, beside the others, on the leading portal alone.
+
+use std::{convert::Infallible, fmt::Display, future::Future, time::Duration};
+
+use crate::{app::AppState, operators, stations, webhooks};
+
+/// Between the end of a part's turn and its next.
+const PAUSE: Duration = Duration::from_secs(1);
+/// After a turn that failed.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
+/// A turn that takes longer is broken off; each part's work may be repeated.
+const TURN_MAX: Duration = Duration::from_secs(120);
+
+/// Gives every part its turns, until dropped.
+pub async fn run(state: &AppState) -> Infallible {
+    tokio::join!(
+        part("webhooks", || webhooks::turn(state)),
+        part("board", || stations::share_board(state)),
+        part("log-ins", || operators::forget_old_tries(state)),
+    );
+    std::future::pending().await
+}
+
+async fn part<E: Display, F: Future<Output = Result<(), E>>>(name: &str, turn: impl Fn() -> F) {
+    loop {
+        let pause = match tokio::time::timeout(TURN_MAX, turn()).await {
+            Ok(Ok(())) => PAUSE,
+            Ok(Err(error)) => {
+                tracing::error!(part = name, %error, "work in the background failed; trying again");
+                PAUSE_AFTER_FAILURE
+            }
+            Err(_) => {
+                tracing::error!(part = name, "work in the background took too long and was broken off");
+                PAUSE_AFTER_FAILURE
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}

@@ -1,0 +1,158 @@
+//! Figures for Prometheus, the log's line of each request, and what watchdogs ask.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    Extension, Router,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use prometheus_client::{
+    encoding::text,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use subtle::ConstantTimeEq as _;
+
+use super::answer::log_trouble;
+use crate::{app::AppState, db::DbError, orders, stations, webhooks};
+
+/// Upper bounds of the latency's buckets, in seconds; the goal is 50 ms.
+const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
+
+const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+type Labels = Vec<(&'static str, String)>;
+
+/// What is counted here while requests are served.
+pub(super) struct Metrics {
+    requests: Family<Labels, Counter>,
+    seconds: Family<Labels, Histogram>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
+        Self { requests: Family::default(), seconds: Family::new_with_constructor(histogram) }
+    }
+}
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).route("/metrics", get(metrics))
+}
+
+/// Counts a request by its route, never by its path: a path has numbers and tokens in it.
+pub(super) async fn count(
+    Extension(metrics): Extension<Arc<Metrics>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let began = Instant::now();
+    let method = request.method().to_string();
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let response = next.run(request).await;
+    let (status, took) = (response.status().as_u16(), began.elapsed());
+    metrics.seconds.get_or_create(&vec![("route", route.clone())]).observe(took.as_secs_f64());
+    tracing::debug!(method, route, status, microseconds = took.as_micros(), "request");
+    let labels = vec![("method", method), ("route", route), ("status", status.to_string())];
+    metrics.requests.get_or_create(&labels).inc();
+    response
+}
+
+/// The process answers.
+async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Whether requests can be served: the database answers. A broker that is away stops the stations alone.
+async fn ready(State(state): State<AppState>) -> Response {
+    let database = sqlx::query("select 1").execute(&state.db).await;
+    let word = |yes: bool| if yes { "yes" } else { "no" };
+    let (leads, link) = (*state.leads.borrow(), *state.link.borrow());
+    let told = |database: bool| {
+        format!(
+            "database {}\nleads {}\nbroker {}\n",
+            word(database),
+            word(leads),
+            link.map_or("unknown", word)
+        )
+    };
+    match database {
+        Ok(_) => told(true).into_response(),
+        Err(error) => {
+            log_trouble(&error);
+            (StatusCode::SERVICE_UNAVAILABLE, told(false)).into_response()
+        }
+    }
+}
+
+/// For whoever knows the token in the config's file; without `[metrics]` there is no such page.
+async fn metrics(
+    State(state): State<AppState>,
+    Extension(metrics): Extension<Arc<Metrics>>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(section) = &state.config.metrics else { return StatusCode::NOT_FOUND.into_response() };
+    let token = match stations::secret_file(&section.token_file) {
+        Ok(token) => token,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    let given =
+        headers.get(header::AUTHORIZATION).and_then(|line| line.to_str().ok()?.strip_prefix("Bearer "));
+    if !bool::from(given.unwrap_or_default().as_bytes().ct_eq(token.expose())) {
+        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response();
+    }
+    let encoded = async {
+        let mut registry = figures(&state).await?;
+        registry.register("portal_requests", "Requests answered", metrics.requests.clone());
+        registry.register("portal_request_seconds", "Time to an answer", metrics.seconds.clone());
+        let mut text = String::new();
+        Ok::<_, DbError>(text::encode(&mut text, &registry).map(|()| text))
+    };
+    match encoded.await {
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
+        Ok(Err(error)) => {
+            log_trouble(&error);
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        Err(error) => {
+            log_trouble(&error);
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// What is looked up when it is asked for.
+async fn figures(state: &AppState) -> Result<Registry, DbError> {
+    let mut registry = Registry::default();
+    let orders = Family::<Labels, Gauge>::default();
+    for (of, count) in orders::state_totals(&state.db).await? {
+        orders.get_or_create(&vec![("state", of.code().to_owned())]).set(count);
+    }
+    registry.register("portal_orders", "Orders by state", orders);
+    let hooks = webhooks::depths(&state.db).await?;
+    let events = Family::<Labels, Gauge>::default();
+    for (word, count) in [("waiting", hooks.waiting), ("dead", hooks.dead)] {
+        events.get_or_create(&vec![("delivery", word.to_owned())]).set(count);
+    }
+    registry.register("portal_webhook_events", "Changes of state that a platform was not told of", events);
+    let online = state.stations.borrow().values().filter(|status| status.online).count();
+    let leased = orders::jobs_leased(&state.db).await?;
+    let leads = i64::from(*state.leads.borrow());
+    for (name, help, value) in [
+        ("portal_leads", "Whether this portal serves the stations", leads),
+        ("portal_stations_online", "Stations that are online", i64::try_from(online).unwrap_or(i64::MAX)),
+        ("portal_jobs_leased", "Jobs that stations have", leased),
+    ] {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(value);
+        registry.register(name, help, gauge);
+    }
+    Ok(registry)
+}
