@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod endpoint;
 mod identity;
 mod ids;
 mod money;
@@ -7,6 +8,7 @@ mod outcome;
 mod secret;
 mod state;
 
+pub use endpoint::{Endpoint, EndpointError};
 pub use identity::{
     IdentityError, check_credit_code, check_id_number, check_mobile, check_organisation_code, mask_id_number,
     mask_mobile,

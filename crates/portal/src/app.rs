@@ -10,6 +10,7 @@ use crate::{
     config::{Config, Database},
     db::Db,
     operators::Throttle,
+    outside::Outside,
     programmes::Programmes,
     seal::Sealer,
     stations::SharedBoard,
@@ -46,6 +47,8 @@ pub struct AppState {
     pub link: Arc<watch::Sender<Option<bool>>>,
     /// What of the board other portals were told.
     pub shared_board: Arc<SharedBoard>,
+    /// The services outside.
+    pub outside: Arc<Outside>,
 }
 
 impl AppState {
@@ -65,6 +68,7 @@ impl AppState {
             leads: Arc::new(watch::Sender::new(false)),
             link: Arc::new(watch::Sender::new(None)),
             shared_board: Arc::default(),
+            outside: Arc::default(),
         }
     }
 
@@ -72,5 +76,11 @@ impl AppState {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         matches!(self.config.database, Database::Postgres { .. })
+    }
+
+    /// The same with these services outside; without this there are none.
+    #[must_use]
+    pub fn with_outside(self, outside: Outside) -> Self {
+        Self { outside: Arc::new(outside), ..self }
     }
 }

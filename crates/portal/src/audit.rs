@@ -64,6 +64,10 @@ pub enum What {
     WebhookGivenUp,
     /// What was given up is tried anew.
     WebhooksRevived,
+    /// A code was sent by SMS.
+    CodeSent,
+    /// A code was guessed at too often.
+    CodeDead,
 }
 
 impl What {
@@ -94,6 +98,8 @@ impl What {
             Self::WebhookSent => "webhook.sent",
             Self::WebhookGivenUp => "webhook.given-up",
             Self::WebhooksRevived => "webhook.revived",
+            Self::CodeSent => "code.sent",
+            Self::CodeDead => "code.dead",
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Config {
     pub webhooks: Vec<Webhook>,
     /// Figures for Prometheus; without it there are none.
     pub metrics: Option<Metrics>,
+    /// Short messages; without it none are sent.
+    pub sms: Option<Sms>,
 }
 
 /// Where the tables are.
@@ -210,6 +212,24 @@ pub struct Metrics {
     pub token_file: PathBuf,
 }
 
+/// Short messages.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sms {
+    /// Where requests go.
+    pub endpoint: String,
+    /// AccessKey ID of a RAM user that may send and query.
+    pub access_key_id: String,
+    /// File with its secret, one line, mode 600.
+    pub access_key_secret_file: PathBuf,
+    /// 短信签名 of codes.
+    pub sign_name: String,
+    /// Template of codes.
+    pub code_template: String,
+    /// Codes a day, for everybody together.
+    pub day_budget: u32,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConfigFile {
@@ -230,6 +250,8 @@ struct ConfigFile {
     webhook: Vec<Webhook>,
     #[serde(default)]
     metrics: Option<Metrics>,
+    #[serde(default)]
+    sms: Option<Sms>,
 }
 
 impl Config {
@@ -281,6 +303,9 @@ impl Config {
                 .map(|webhook| Webhook { secret_file: complete(webhook.secret_file), ..webhook })
                 .collect(),
             metrics: file.metrics.map(|metrics| Metrics { token_file: complete(metrics.token_file) }),
+            sms: file
+                .sms
+                .map(|sms| Sms { access_key_secret_file: complete(sms.access_key_secret_file), ..sms }),
         })
     }
 
@@ -356,6 +381,14 @@ fn check(file: &ConfigFile, source: &Source) -> Vec<Fault> {
             "a programme tells one platform",
         );
     }
+    if let Some(sms) = &file.sms {
+        require(
+            (1..=1_000_000).contains(&sms.day_budget),
+            "sms.day_budget",
+            "a day has 1 to 1000000 codes",
+            "ten times the orders of a busy day is enough",
+        );
+    }
     for (field, value) in texts(file) {
         require(
             !value.trim().is_empty() && value.chars().count() <= 128,
@@ -368,8 +401,8 @@ fn check(file: &ConfigFile, source: &Source) -> Vec<Fault> {
 }
 
 /// The texts that may not be empty (the sender's county may).
-fn texts(file: &ConfigFile) -> [(&'static str, &str); 15] {
-    [
+fn texts(file: &ConfigFile) -> Vec<(&'static str, &str)> {
+    let mut texts: Vec<(&'static str, &str)> = vec![
         ("broker.host", &file.broker.host),
         ("vault.token_label", &file.vault.token_label),
         ("ca.organisation", &file.ca.organisation),
@@ -385,5 +418,15 @@ fn texts(file: &ConfigFile) -> [(&'static str, &str); 15] {
         ("sender.city", &file.sender.city),
         ("sender.address", &file.sender.address),
         ("http.public_url", &file.http.public_url),
-    ]
+    ];
+    if let Some(sms) = &file.sms {
+        let more: [(&'static str, &str); 4] = [
+            ("sms.endpoint", &sms.endpoint),
+            ("sms.access_key_id", &sms.access_key_id),
+            ("sms.sign_name", &sms.sign_name),
+            ("sms.code_template", &sms.code_template),
+        ];
+        texts.extend(more);
+    }
+    texts
 }

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod audit;
 pub mod clock;
+pub mod codes;
 pub mod config;
 pub mod customers;
 pub mod db;
@@ -11,6 +12,7 @@ pub mod init;
 pub mod leader;
 pub mod operators;
 pub mod orders;
+pub mod outside;
 pub mod programmes;
 pub mod seal;
 pub mod stations;

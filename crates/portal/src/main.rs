@@ -18,6 +18,7 @@ use portal::{
     leader::{self, Holder},
     operators,
     orders::{self, Actor, RowOutcome},
+    outside::Outside,
     programmes::Programmes,
     seal::Sealer,
     stations::{self, KeyFate, Release},
@@ -219,7 +220,8 @@ async fn state(config: Config) -> anyhow::Result<AppState> {
     let vault = stations::open_vault(&config).await?;
     let clock = Clock::system();
     let sealer = Sealer::open(&db, &vault, clock.now_ms()).await?;
-    Ok(AppState::new(db, programmes, config, clock, sealer))
+    let outside = Outside::open(&config)?;
+    Ok(AppState::new(db, programmes, config, clock, sealer).with_outside(outside))
 }
 
 async fn database(config: &Config) -> anyhow::Result<Db> {

@@ -1,3 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod listener;
 pub mod sf;
+pub mod sms;
+
+pub use listener::{Listener, SandboxError, index};

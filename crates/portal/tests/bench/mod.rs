@@ -14,7 +14,8 @@ use std::{
 
 use model::Secret;
 use portal::{
-    AppState, clock::Clock, config::Config, db, operators, programmes::Programmes, toml_file::Source, web,
+    AppState, clock::Clock, config::Config, db, operators, outside::Outside, programmes::Programmes,
+    toml_file::Source, web,
 };
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -56,6 +57,16 @@ impl Bench {
 
     /// A bench whose config is changed before it starts; its folder is given too.
     pub fn configured(change: impl FnOnce(&mut Config, &Path)) -> Self {
+        Self::built(change, Outside::default())
+    }
+
+    /// A bench with services outside.
+    pub fn with_outside(outside: Outside) -> Self {
+        Self::built(|_, _| (), outside)
+    }
+
+    /// Both.
+    pub fn built(change: impl FnOnce(&mut Config, &Path), outside: Outside) -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let now_ms = Arc::new(AtomicI64::new(START_MS));
@@ -71,7 +82,7 @@ impl Bench {
         let state = runtime.block_on(async {
             let db = db::open(&config).await.unwrap();
             operators::add(&db, OPERATOR, Secret::from(PASSWORD), START_MS).await.unwrap();
-            AppState::new(db, programmes(), config, clock, sealer())
+            AppState::new(db, programmes(), config, clock, sealer()).with_outside(outside)
         });
         Self::serve(runtime, state, now_ms, Some((database, folder)))
     }

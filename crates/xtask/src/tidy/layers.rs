@@ -22,7 +22,7 @@ enum Layer {
 }
 
 /// Every crate's layer.
-const LAYERS: [(&str, Layer); 22] = [
+const LAYERS: [(&str, Layer); 23] = [
     ("model", Layer::Words),
     ("gm", Layer::Cryptography),
     ("profile", Layer::Formats),
@@ -34,6 +34,7 @@ const LAYERS: [(&str, Layer); 22] = [
     ("hub", Layer::Parts),
     ("label", Layer::Parts),
     ("sf", Layer::Parts),
+    ("sms", Layer::Parts),
     ("vault", Layer::Parts),
     ("ca", Layer::Parts),
     ("mqtt", Layer::Parts),
