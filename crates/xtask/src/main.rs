@@ -28,6 +28,8 @@ enum Chore {
     Tidy,
     /// Loads every firmware profile.
     Profiles,
+    /// Runs the portal's tests again, on a PostgreSQL server that is thrown away afterwards.
+    PortalOnPostgres,
     /// Prints the bench's figures, one `name value` a line.
     Bench {
         /// A figure's name and what the bench itself takes, such as --explain.
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Chore::Ci => ci::run(),
         Chore::Tidy => tidy::run(),
         Chore::Profiles => profiles(),
+        Chore::PortalOnPostgres => portal_on_postgres(),
         Chore::Bench { arguments } => bench(&arguments),
         Chore::Faults { planted: true, only, .. } => planted::run(only.as_deref().unwrap_or_default()),
         Chore::Faults { seeds, kills, powercuts, seed, .. } => {
@@ -93,10 +96,22 @@ fn profiles() -> Result<()> {
     Ok(())
 }
 
+/// The same selection as for all other tests, so that nothing is compiled anew.
+fn portal_on_postgres() -> Result<()> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let arguments = [&cargo, "nextest", "run", "--workspace", "-E", "package(portal)"];
+    run::run(run::at_root("scripts/with-postgres")?.args(arguments))
+}
+
 /// The bench starts the programs as a user would, so all of them are built first, by the same command as for the demo: another
 /// selection of packages would be compiled with other features, all over again.
 fn bench(arguments: &[String]) -> Result<()> {
     programs()?;
+    if let Some(("portal", arguments)) = arguments.split_first().map(|(name, rest)| (name.as_str(), rest)) {
+        run::run(run::at_root("target/debug/portal_bench")?.args(arguments))?;
+        let on_server = ["--durable", "target/debug/portal_bench"];
+        return run::run(run::at_root("scripts/with-postgres")?.args(on_server).args(arguments));
+    }
     run::run(run::at_root("target/debug/bench")?.args(arguments))
 }
 

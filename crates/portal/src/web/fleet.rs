@@ -14,65 +14,67 @@ use model::StationId;
 use tokio::sync::watch;
 use wire::Status;
 
-use super::{lang::Lang, pages::StationPart};
+use super::{
+    lang::Lang,
+    pages::{StationPart, is_brief},
+};
 use crate::app::StationBoard;
 
 /// A wave of 32 slots changes many times a second; a person does not read faster.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+/// Of a board of many stations.
+const BRIEF_PAUSE: Duration = Duration::from_secs(1);
 
-/// The boards of both languages; each is drawn while somebody watches it.
+/// Which board: its language, and one station alone or all.
+type View = (Lang, Option<StationId>);
+
+/// The boards that are watched; each is drawn while somebody watches it.
 #[derive(Default)]
-pub(super) struct Fleet {
-    zh: Mutex<Option<watch::Sender<Parts>>>,
-    en: Mutex<Option<watch::Sender<Parts>>>,
-}
+pub(super) struct Fleet(Mutex<BTreeMap<View, watch::Sender<Parts>>>);
 
 impl Fleet {
-    /// The board in this language.
-    pub(super) fn watch(self: &Arc<Self>, lang: Lang, board: &StationBoard) -> watch::Receiver<Parts> {
-        let mut running = self.of(lang).lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = running.as_ref() {
+    /// A board.
+    pub(super) fn watch(self: &Arc<Self>, view: View, board: &StationBoard) -> watch::Receiver<Parts> {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = running.get(&view) {
             return running.subscribe();
         }
         let (sender, watcher) = watch::channel(Parts::default());
-        tokio::spawn(draw(Arc::clone(self), sender.clone(), lang, Arc::clone(board)));
-        *running = Some(sender);
+        tokio::spawn(draw(Arc::clone(self), sender.clone(), view.clone(), Arc::clone(board)));
+        running.insert(view, sender);
         watcher
     }
 
-    fn of(&self, lang: Lang) -> &Mutex<Option<watch::Sender<Parts>>> {
-        match lang {
-            Lang::Zh => &self.zh,
-            Lang::En => &self.en,
-        }
-    }
-
     /// Ends the drawing, unless somebody has come to watch again.
-    fn end(&self, lang: Lang) -> bool {
-        let mut running = self.of(lang).lock().unwrap_or_else(PoisonError::into_inner);
-        let ends = running.as_ref().is_none_or(|running| running.receiver_count() == 0);
+    fn end(&self, view: &View) -> bool {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = running.get(view).is_none_or(|running| running.receiver_count() == 0);
         if ends {
-            *running = None;
+            running.remove(view);
         }
         ends
     }
 }
 
 /// Draws what changed, a few times a second at most, until nobody watches.
-async fn draw(fleet: Arc<Fleet>, sender: watch::Sender<Parts>, lang: Lang, board: StationBoard) {
+async fn draw(fleet: Arc<Fleet>, sender: watch::Sender<Parts>, view: View, board: StationBoard) {
     let mut changes = board.subscribe();
     loop {
-        let changed = sender.borrow().changed(&changes.borrow_and_update());
+        let (changed, brief) = {
+            let board = changes.borrow_and_update();
+            let brief = view.1.is_none() && is_brief(board.len());
+            (sender.borrow().changed(&board, view.1.as_ref(), brief), brief)
+        };
         if !changed.is_empty() {
             let version = sender.borrow().version + 1;
             // Drawn before the watchers are locked out.
-            let drawn: Vec<Part> =
-                changed.into_iter().map(|(name, now)| Part::draw(lang, version, name, now)).collect();
+            let draw = |(name, now)| Part::draw(view.0, version, name, now, brief);
+            let drawn: Vec<Part> = changed.into_iter().map(draw).collect();
             sender.send_modify(|parts| parts.take(version, drawn));
         }
-        tokio::time::sleep(SHORTEST_PAUSE).await;
+        tokio::time::sleep(if brief { BRIEF_PAUSE } else { SHORTEST_PAUSE }).await;
         tokio::select! {
-            () = sender.closed() => if fleet.end(lang) { return },
+            () = sender.closed() => if fleet.end(&view) { return },
             changed = changes.changed() => if changed.is_err() { return },
         }
     }
@@ -84,6 +86,8 @@ pub(super) struct Parts {
     /// Counts drawings.
     pub(super) version: u64,
     parts: BTreeMap<StationId, Part>,
+    /// The events of the last drawing, one after the other: most watchers want just these.
+    newest: Bytes,
 }
 
 struct Part {
@@ -92,20 +96,36 @@ struct Part {
     version: u64,
     /// What it was drawn of; `None` = the station is gone.
     status: Option<Status>,
+    brief: bool,
     /// The event as it goes to the browser.
-    event: Bytes,
+    event: String,
 }
 
 impl Parts {
     /// The events after the drawing `seen`, in order of the stations. Whoever has seen nothing need not hear what is gone.
-    pub(super) fn after(&self, seen: u64) -> Vec<Bytes> {
+    pub(super) fn after(&self, seen: u64) -> Bytes {
+        if seen > 0 && seen + 1 == self.version {
+            return self.newest.clone();
+        }
         let new = self.parts.values().filter(|part| part.version > seen);
-        new.filter(|part| seen > 0 || part.status.is_some()).map(|part| part.event.clone()).collect()
+        let new = new.filter(|part| seen > 0 || part.status.is_some());
+        Bytes::from(new.map(|part| part.event.as_str()).collect::<String>())
     }
 
-    fn changed(&self, board: &BTreeMap<StationId, Status>) -> Vec<(StationId, Option<Status>)> {
-        let drawn = |name: &StationId| self.parts.get(name).and_then(|part| part.status.as_ref());
-        let new = board.iter().filter(|(name, status)| drawn(name) != Some(*status));
+    /// What stands on the stations' board and not, or otherwise, on this one.
+    fn changed(
+        &self,
+        board: &BTreeMap<StationId, Status>,
+        only: Option<&StationId>,
+        brief: bool,
+    ) -> Vec<(StationId, Option<Status>)> {
+        let drawn = |name: &StationId, status: &Status| {
+            self.parts
+                .get(name)
+                .is_some_and(|part| part.brief == brief && part.status.as_ref() == Some(status))
+        };
+        let shown = board.iter().filter(|(name, _)| only.is_none_or(|only| only == *name));
+        let new = shown.filter(|(name, status)| !drawn(name, status));
         let new = new.map(|(name, status)| (name.clone(), Some(status.clone())));
         let gone =
             self.parts.iter().filter(|(name, part)| part.status.is_some() && !board.contains_key(*name));
@@ -114,21 +134,23 @@ impl Parts {
 
     fn take(&mut self, version: u64, drawn: Vec<Part>) {
         self.version = version;
+        self.newest = Bytes::from(drawn.iter().map(|part| part.event.as_str()).collect::<String>());
         self.parts.extend(drawn.into_iter().map(|part| (part.station.clone(), part)));
     }
 }
 
 impl Part {
-    fn draw(lang: Lang, version: u64, station: StationId, status: Option<Status>) -> Self {
-        let text = match &status {
+    fn draw(lang: Lang, version: u64, station: StationId, status: Option<Status>, brief: bool) -> Self {
+        let event = match &status {
             None => format!("event: gone\ndata: {station}\n\n"),
             Some(status) => {
-                let html = StationPart { lang, name: station.as_str(), status }.render().unwrap_or_default();
+                let part = StationPart { lang, name: station.as_str(), status, brief };
+                let html = part.render().unwrap_or_default();
                 // One line: a break in a station's own text must not become one of the stream.
                 format!("event: station\ndata: {}\n\n", html.replace(['\r', '\n'], " "))
             }
         };
-        Self { station, version, status, event: Bytes::from(text) }
+        Self { station, version, status, brief, event }
     }
 }
 
@@ -163,38 +185,57 @@ mod tests {
         });
     }
 
+    fn text(events: &[u8]) -> String {
+        String::from_utf8(events.to_vec()).unwrap()
+    }
+
     #[tokio::test]
     async fn p11_a_station_is_drawn_once_for_all_who_watch_and_again_when_it_changed() {
         let board: StationBoard = Arc::new(watch::Sender::new(BTreeMap::new()));
         put(&board, "bench-1", status("one\n\nevent: gone"));
         put(&board, "bench-2", status("two"));
         let fleet = Arc::new(Fleet::default());
-        let (mut one, mut other) = (fleet.watch(Lang::Zh, &board), fleet.watch(Lang::Zh, &board));
-        let first = one.wait_for(|parts| parts.version == 1).await.unwrap().after(0);
-        let same = other.wait_for(|parts| parts.version == 1).await.unwrap().after(0);
-        assert_eq!(first.len(), 2);
-        assert!(first.iter().zip(&same).all(|(a, b)| a.as_ptr() == b.as_ptr()), "the same bytes");
-        let text = String::from_utf8(first[0].to_vec()).unwrap();
-        assert!(text.starts_with("event: station\ndata: ") && text.ends_with("\n\n"), "{text}");
-        assert_eq!(text.matches('\n').count(), 3, "a station's text ends no event: {text}");
+        let view = (Lang::Zh, None);
+        let (mut one, other) = (fleet.watch(view.clone(), &board), fleet.watch(view.clone(), &board));
+        let first = text(&one.wait_for(|parts| parts.version == 1).await.unwrap().after(0));
+        assert!(first.starts_with("event: station\ndata: ") && first.ends_with("\n\n"), "{first}");
+        assert_eq!(first.matches('\n').count(), 6, "a station's text ends no event: {first}");
 
         put(&board, "bench-2", status("three"));
         put(&board, "bench-1", status("one\n\nevent: gone"));
         let second = one.wait_for(|parts| parts.version == 2).await.unwrap().after(1);
-        assert_eq!(second.len(), 1, "only what changed");
-        assert!(second[0].windows(5).any(|part| part == b"three"));
+        assert!(text(&second).contains("three") && !text(&second).contains("one"), "only what changed");
+        assert_eq!(second.as_ptr(), other.borrow().after(1).as_ptr(), "the same bytes for all");
         board.send_modify(|board| board.retain(|name, _| name.as_str() != "bench-2"));
         let third = one.wait_for(|parts| parts.version == 3).await.unwrap().after(2);
-        assert_eq!(third, ["event: gone\ndata: bench-2\n\n"]);
-        assert_eq!(one.borrow().after(0).len(), 1, "who comes new need not hear of it");
+        assert_eq!(text(&third), "event: gone\ndata: bench-2\n\n");
+        assert!(text(&one.borrow().after(1)).contains("gone"), "whoever missed one is given it");
+        assert!(!text(&one.borrow().after(0)).contains("data: bench-2"), "who comes new need not hear of it");
 
         // Nobody watches: nothing is drawn; who comes then is given the whole.
         drop((one, other));
-        while fleet.zh.lock().unwrap().is_some() {
+        while !fleet.0.lock().unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
         put(&board, "bench-3", status("four"));
-        let mut late = fleet.watch(Lang::Zh, &board);
-        assert_eq!(late.wait_for(|parts| parts.version == 1).await.unwrap().after(0).len(), 2);
+        let mut late = fleet.watch(view, &board);
+        let all = text(&late.wait_for(|parts| parts.version == 1).await.unwrap().after(0));
+        assert!(all.contains("one") && all.contains("four"));
+    }
+
+    #[tokio::test]
+    async fn p11_many_stations_have_a_line_each_and_one_its_slots() {
+        let board: StationBoard = Arc::new(watch::Sender::new(BTreeMap::new()));
+        for n in 0..1_000 {
+            put(&board, &format!("bench-{n}"), status("put it back"));
+        }
+        let fleet = Arc::new(Fleet::default());
+        let mut all = fleet.watch((Lang::Zh, None), &board);
+        let mut one = fleet.watch((Lang::Zh, "bench-7".parse().ok()), &board);
+        let all = text(&all.wait_for(|parts| parts.version == 1).await.unwrap().after(0));
+        assert!(all.matches("event: station").count() == 1_000 && !all.contains("put it back"));
+        assert!(all.contains("/stations?station=bench-7\""));
+        let one = text(&one.wait_for(|parts| parts.version == 1).await.unwrap().after(0));
+        assert!(one.matches("event: station").count() == 1 && one.contains("put it back"), "{one}");
     }
 }

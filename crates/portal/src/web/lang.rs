@@ -15,7 +15,7 @@ use super::session::cookie;
 use crate::orders::JobRow;
 
 /// The language of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lang {
     Zh,
     En,

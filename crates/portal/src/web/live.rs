@@ -1,11 +1,11 @@
 //! The live stream: each station's part of the board, whenever it changed, at most a few times a second.
 
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
     body::{Body, Bytes},
-    extract::State,
+    extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -18,6 +18,7 @@ use tokio::{
 use super::{
     fleet::{Fleet, Parts},
     lang::Lang,
+    pages::BoardQuery,
     session::Operator,
 };
 use crate::app::AppState;
@@ -32,7 +33,7 @@ struct Feed {
     parts: watch::Receiver<Parts>,
     /// The drawing that was sent last.
     seen: u64,
-    waiting: VecDeque<Bytes>,
+    greeted: bool,
     ends: Instant,
     /// Given back when the stream ends.
     _place: OwnedSemaphorePermit,
@@ -46,6 +47,7 @@ pub(super) async fn stream(
     Extension(fleet): Extension<Arc<Fleet>>,
     _operator: Operator,
     lang: Lang,
+    Query(asked): Query<BoardQuery>,
 ) -> Response {
     let Ok(place) = state.live.clone().try_acquire_owned() else {
         tracing::warn!("all live streams are taken; one was refused");
@@ -53,35 +55,34 @@ pub(super) async fn stream(
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, FULL_RETRY_SECONDS)], told)
             .into_response();
     };
-    let parts = fleet.watch(lang, &state.stations);
+    let parts = fleet.watch((lang, asked.only()), &state.stations);
     let ends = Instant::now() + LONGEST_STREAM;
-    // The first line tells the browser at once that the stream stands.
-    let waiting = VecDeque::from([Bytes::from_static(b": live\n\n")]);
-    let feed = Feed { parts, seen: 0, waiting, ends, _place: place };
+    let feed = Feed { parts, seen: 0, greeted: false, ends, _place: place };
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
     (headers, Body::from_stream(stream::unfold(feed, next))).into_response()
 }
 
-/// The next event: the whole board at once, then what changed.
+/// The next events: the whole board at once, then what changed.
 async fn next(mut feed: Feed) -> Option<(Result<Bytes, Infallible>, Feed)> {
+    if !feed.greeted {
+        // Tells the browser at once that the stream stands.
+        feed.greeted = true;
+        return Some((Ok(Bytes::from_static(b": live\n\n")), feed));
+    }
     loop {
-        if let Some(event) = feed.waiting.pop_front() {
-            return Some((Ok(event), feed));
-        }
         let (events, version) = {
             let parts = feed.parts.borrow_and_update();
             (parts.after(feed.seen), parts.version)
         };
         feed.seen = version;
-        feed.waiting.extend(events);
-        if !feed.waiting.is_empty() {
-            continue;
+        if !events.is_empty() {
+            return Some((Ok(events), feed));
         }
         let silence = feed.ends.min(Instant::now() + LONGEST_SILENCE);
         match tokio::time::timeout_at(silence, feed.parts.changed()).await {
             Ok(changed) => changed.ok()?,
             Err(_) if Instant::now() >= feed.ends => return None,
-            Err(_) => feed.waiting.push_back(Bytes::from_static(b": still\n\n")),
+            Err(_) => return Some((Ok(Bytes::from_static(b": still\n\n")), feed)),
         }
     }
 }

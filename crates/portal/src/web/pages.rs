@@ -15,7 +15,7 @@ use axum::{
 pub(super) use login::{log_in, log_out, login_form};
 pub(super) use order::{Section, approve, order, reject, release, sections};
 pub(super) use orders::{count, midnight, orders, total};
-pub(super) use stations::{StationPart, stations};
+pub(super) use stations::{BoardQuery, StationPart, is_brief, stations};
 pub(super) use stock::stock;
 
 use super::{

@@ -20,6 +20,7 @@ use portal::{
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+#[allow(unused_imports)] // as above
 pub use database::{TestDatabase, stored};
 
 pub const OPERATOR: &str = "li.shen";

@@ -1,8 +1,13 @@
 //! The stations page: every slot of every station. The board alone is also what the live stream sends.
 
 use askama::Template;
-use axum::{extract::State, http::StatusCode, response::Response};
-use model::JobId;
+use axum::{
+    extract::{Query, State},
+    http::StatusCode,
+    response::Response,
+};
+use model::{JobId, StationId};
+use serde::Deserialize;
 use wire::{SlotPhase, SlotStatus, Status};
 
 use super::{Frame, order_trouble, page};
@@ -15,26 +20,52 @@ use crate::{
     web::{lang::Lang, session::Operator},
 };
 
+/// More stations than this are shown as a line each; a click shows one with its slots.
+const FULL_MAX: usize = 32;
+
+/// Whether a board of so many stations shows a line each.
+pub(in crate::web) fn is_brief(stations: usize) -> bool {
+    stations > FULL_MAX
+}
+
+/// Which stations are asked for.
+#[derive(Deserialize)]
+pub(in crate::web) struct BoardQuery {
+    /// One alone.
+    #[serde(default)]
+    station: String,
+}
+
+impl BoardQuery {
+    /// The one that is asked for; what is no name asks for none.
+    pub(in crate::web) fn only(&self) -> Option<StationId> {
+        self.station.parse().ok()
+    }
+}
+
 /// All stations and their slots, as HTML.
 #[derive(Template)]
 #[template(path = "board.html")]
 pub(in crate::web) struct Board {
     lang: Lang,
     stations: Vec<(String, Status)>,
+    brief: bool,
 }
 
 impl Board {
-    /// The board as it stands.
-    pub(in crate::web) fn new(state: &AppState, lang: Lang) -> Self {
+    /// The board as it stands: of one station, or of all.
+    pub(in crate::web) fn new(state: &AppState, lang: Lang, only: Option<&StationId>) -> Self {
         let board = state.stations.borrow();
+        let shown = board.iter().filter(|(name, _)| only.is_none_or(|only| only == *name));
         Self {
             lang,
-            stations: board.iter().map(|(name, status)| (name.to_string(), status.clone())).collect(),
+            stations: shown.map(|(name, status)| (name.to_string(), status.clone())).collect(),
+            brief: only.is_none() && is_brief(board.len()),
         }
     }
 
     fn part<'a>(&self, name: &'a str, status: &'a Status) -> StationPart<'a> {
-        StationPart { lang: self.lang, name, status }
+        StationPart { lang: self.lang, name, status, brief: self.brief }
     }
 }
 
@@ -45,6 +76,8 @@ pub(in crate::web) struct StationPart<'a> {
     pub(in crate::web) lang: Lang,
     pub(in crate::web) name: &'a str,
     pub(in crate::web) status: &'a Status,
+    /// A line instead of its slots.
+    pub(in crate::web) brief: bool,
 }
 
 impl StationPart<'_> {
@@ -97,6 +130,22 @@ impl StationPart<'_> {
         format!("…{tail}")
     }
 
+    /// All slots in a line, for a board of many stations.
+    fn signs(&self) -> String {
+        self.status.slots.iter().map(|slot| self.sign(slot)).collect()
+    }
+
+    /// Slots that somebody must look at.
+    fn troubled(&self) -> usize {
+        let waits = |slot: &&SlotStatus| {
+            matches!(
+                self.phase(slot),
+                SlotPhase::Failed | SlotPhase::Refused | SlotPhase::Interrupted | SlotPhase::Stopped
+            )
+        };
+        self.status.slots.iter().filter(waits).count()
+    }
+
     fn working(&self) -> usize {
         self.status.slots.iter().filter(|slot| self.is_working(slot)).count()
     }
@@ -107,6 +156,7 @@ impl StationPart<'_> {
 struct StationsPage {
     frame: Frame,
     board: Board,
+    only: Option<StationId>,
     breakers: Vec<OpenBreaker>,
     conflicts: Vec<Conflict>,
     parked_count: i64,
@@ -140,6 +190,7 @@ pub(in crate::web) async fn stations(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
+    Query(asked): Query<BoardQuery>,
 ) -> Response {
     let found = async {
         Ok::<_, DbError>((
@@ -154,6 +205,7 @@ pub(in crate::web) async fn stations(
         Err(error) => return order_trouble(lang, error.into()),
     };
     let frame = Frame::new(lang, &operator.name, "stations");
-    let board = Board::new(&state, lang);
-    page(StatusCode::OK, &StationsPage { frame, board, breakers, conflicts, parked_count, parked })
+    let only = asked.only();
+    let board = Board::new(&state, lang, only.as_ref());
+    page(StatusCode::OK, &StationsPage { frame, board, only, breakers, conflicts, parked_count, parked })
 }
