@@ -48,6 +48,12 @@ pub fn singles(count: usize) -> Vec<Value> {
     (0..count).map(|index| order(index, YUNCAIDUN, UNIT, 1)).collect()
 }
 
+/// One order of one key, of the programme without payment.
+#[must_use]
+pub fn single(index: usize) -> Value {
+    order(index, YUNCAIDUN, UNIT, 1)
+}
+
 /// One order.
 #[must_use]
 pub fn order(index: usize, programme: &str, product: &str, quantity: u16) -> Value {

@@ -1,0 +1,89 @@
+//! `cargo xtask bench portal`: the portal under load, first on SQLite, then on PostgreSQL. One `name value` a line.
+//!
+//! Requests come at fixed times, whether or not the ones before are answered; a request's time counts from when it was due. The list is
+//! measured with 1,000 orders and again with all of them. Then stations report and operators watch; every slot of every station changes.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this program speaks to the person who started it"
+)]
+
+mod fleet;
+mod load;
+mod rig;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::{
+    load::{Figures, Load},
+    rig::Rig,
+};
+
+#[derive(Parser)]
+#[command(
+    about = "Measures the portal; prints `name value` lines. On SQLite, or on the server in PORTAL_TEST_POSTGRES"
+)]
+struct Cli {
+    /// Requests a second.
+    #[arg(long, default_value_t = 200)]
+    rate: u32,
+    /// How long each load lasts.
+    #[arg(long, default_value_t = 10)]
+    seconds: u32,
+    /// Orders on the long list.
+    #[arg(long, default_value_t = 100_000)]
+    orders: u32,
+    /// Stations that report once a second.
+    #[arg(long, default_value_t = 1_000)]
+    stations: usize,
+    /// Operators who watch them.
+    #[arg(long, default_value_t = 200)]
+    watchers: usize,
+    /// The portal with stations that report; started by the bench itself.
+    #[arg(long, hide = true)]
+    serve: Option<std::path::PathBuf>,
+}
+
+const SHORT_LIST: u32 = 1_000;
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    if let Some(config) = &cli.serve {
+        return fleet::serve(config, cli.stations);
+    }
+    let mut rig = Rig::new()?;
+    let database = rig.database();
+    let load = Load { rate: cli.rate, time: Duration::from_secs(cli.seconds.into()) };
+    let print = |name: &str, figures: &Figures| {
+        println!("{database}.{name}.requests_per_second {:.0}", figures.per_second);
+        println!("{database}.{name}.p50_ms {:.1}", figures.p50_ms);
+        println!("{database}.{name}.p99_ms {:.1}", figures.p99_ms);
+        println!("{database}.{name}.refused {}", figures.refused);
+    };
+    rig.start()?;
+    print("order_posted", &load.run(&rig, |client, n| client.post_order(n))?);
+    let number = rig.client()?.newest_order()?;
+    print("order_page", &load.run(&rig, |client, _| client.get(&format!("/orders/{number}")))?);
+    rig.copy_orders(SHORT_LIST)?;
+    let short = load.run(&rig, |client, _| client.get("/orders?state=awaiting_review"))?;
+    print("list_of_1000", &short);
+    rig.copy_orders(cli.orders)?;
+    let long = load.run(&rig, |client, _| client.get("/orders?state=awaiting_review"))?;
+    print("long_list", &long);
+    println!("{database}.long_list.p99_to_short {:.2}", long.p99_ms / short.p99_ms);
+    print("long_list_searched", &load.run(&rig, |client, _| client.get("/orders?q=%E7%A4%BA%E4%BE%8B"))?);
+    print("posted_to_long_list", &load.run(&rig, |client, n| client.post_order(n))?);
+    println!("{database}.memory_mib {}", rig.peak_memory_mib()?);
+    rig.stop()?;
+
+    let watched = fleet::watch(&mut rig, cli.stations, cli.watchers, load.time)?;
+    println!("{database}.watched.events_per_watcher_and_second {:.0}", watched.events_per_second);
+    println!("{database}.watched.lag_p99_ms {:.0}", watched.lag_p99_ms);
+    println!("{database}.watched.page_p99_ms {:.1}", watched.page_p99_ms);
+    println!("{database}.watched.memory_mib {}", rig.peak_memory_mib()?);
+    Ok(())
+}

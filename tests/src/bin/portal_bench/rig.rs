@@ -1,0 +1,214 @@
+//! A portal of its own: a folder, an HSM, an operator; its database in the folder or on a server.
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{
+    orders,
+    places::{free_port, program, tree},
+    process::{Process, run, wait_for},
+};
+use serde_json::{Value, json};
+use sqlx::{AnyConnection, Connection as _};
+
+const OPERATOR: &str = "reviewer";
+const PASSWORD: &str = "a long pass phrase for the bench";
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The server's address, as scripts/with-postgres gives it.
+const SERVER: &str = "PORTAL_TEST_POSTGRES";
+
+pub struct Rig {
+    folder: tempfile::TempDir,
+    url: String,
+    database: String,
+    cookie: String,
+    process: Option<Process>,
+}
+
+impl Rig {
+    pub fn new() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| toml::Value::String(folder.path().join(name).display().to_string());
+        let shipped = tree().join("config/portal.toml");
+        let mut config: toml::Table = std::fs::read_to_string(shipped)?.parse()?;
+        let url = format!("http://127.0.0.1:{}", free_port()?);
+        let mut set = |section: &str, key: &str, value: toml::Value| {
+            if let Some(table) = config.get_mut(section).and_then(toml::Value::as_table_mut) {
+                table.insert(key.to_owned(), value);
+            }
+        };
+        set("http", "listen", url.trim_start_matches("http://").into());
+        set("http", "public_url", url.as_str().into());
+        set("broker", "port", i64::from(free_port()?).into());
+        set("vault", "pin_file", path("secrets/vault-pin"));
+        set("vault", "so_pin_file", path("secrets/vault-so-pin"));
+        set("sf", "checkword_file", path("sf-checkword"));
+        let database = match std::env::var(SERVER) {
+            Err(_) => format!("sqlite://{}", folder.path().join("portal/portal.db").display()),
+            Ok(server) => {
+                std::fs::write(folder.path().join("database-url"), format!("{server}/bench"))?;
+                run(
+                    "createdb",
+                    Command::new("createdb").args([
+                        "--maintenance-db",
+                        &format!("{server}/postgres"),
+                        "bench",
+                    ]),
+                    None,
+                )?;
+                set("database", "kind", "postgres".into());
+                set("database", "url_file", path("database-url"));
+                format!("{server}/bench")
+            }
+        };
+        config.insert("data_dir".to_owned(), path("portal"));
+        for (key, at) in [("programmes_dir", "config/programmes"), ("profiles_dir", "firmware-profiles")] {
+            config.insert(key.to_owned(), tree().join(at).display().to_string().into());
+        }
+        std::fs::create_dir(folder.path().join("tokens"))?;
+        std::fs::write(folder.path().join("sf-checkword"), "bench")?;
+        std::fs::write(folder.path().join("portal.toml"), config.to_string())?;
+        let tokens = folder.path().join("tokens");
+        let hsm = format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display());
+        std::fs::write(folder.path().join("softhsm2.conf"), hsm)?;
+        let rig = Self { folder, url, database, cookie: String::new(), process: None };
+        run("portal init", rig.command("portal")?.arg("init"), None)?;
+        let add = ["operator", "add", OPERATOR];
+        run("portal operator", rig.command("portal")?.args(add), Some(PASSWORD.as_bytes()))?;
+        Ok(rig)
+    }
+
+    /// `sqlite` or `postgres`.
+    pub fn database(&self) -> String {
+        self.database.split(':').next().unwrap_or_default().to_owned()
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("portal.toml")
+    }
+
+    /// One of our programs with this rig's config and HSM.
+    pub fn command(&self, name: &str) -> Result<Command> {
+        let mut command = Command::new(program(name)?);
+        command.env("PORTAL_CONFIG", self.config()).env("PORTAL_LOG", "warn");
+        command.env("SOFTHSM2_CONF", self.folder.path().join("softhsm2.conf"));
+        Ok(command)
+    }
+
+    /// Starts the portal and logs in.
+    pub fn start(&mut self) -> Result<()> {
+        let mut command = self.command("portal")?;
+        command.arg("serve");
+        self.start_as(command)
+    }
+
+    /// Starts a command that serves as the portal does.
+    pub fn start_as(&mut self, mut command: Command) -> Result<()> {
+        let mut process = Process::start("portal", &mut command, &self.folder.path().join("log"))?;
+        let health = format!("{}/healthz", self.url);
+        wait_for("the portal", PATIENCE, || {
+            process.check()?;
+            Ok(ureq::get(&health).call().ok().map(drop))
+        })?;
+        self.process = Some(process);
+        let credentials = json!({ "name": OPERATOR, "password": PASSWORD });
+        let answer = ureq::post(format!("{}/api/login", self.url)).send_json(&credentials)?;
+        let cookie = answer.headers().get("set-cookie").context("the log-in gave no cookie")?.to_str()?;
+        self.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        Ok(())
+    }
+
+    pub fn stop(&mut self) -> Result<()> {
+        self.process.take().map_or(Ok(()), |mut process| process.stop(PATIENCE))
+    }
+
+    pub fn peak_memory_mib(&self) -> Result<u64> {
+        Ok(self.process.as_ref().context("the portal does not run")?.peak_memory_kib()? / 1024)
+    }
+
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
+    pub fn client(&self) -> Result<Client> {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(PATIENCE))
+            .build()
+            .into();
+        Ok(Client { agent, url: self.url.clone(), cookie: self.cookie.clone() })
+    }
+
+    /// Makes orders of one that is there, until there are so many; they are spread over all states and a year.
+    pub fn copy_orders(&self, until: u32) -> Result<()> {
+        let states = model::OrderState::ALL;
+        let number = self.client()?.newest_order()?;
+        tokio::runtime::Runtime::new()?.block_on(async {
+            sqlx::any::install_default_drivers();
+            let mut connection = AnyConnection::connect(&self.database).await?;
+            let mut tx = connection.begin().await?;
+            let count = sqlx::query_scalar::<sqlx::Any, i64>("select count(*) from orders").fetch_one(&mut *tx);
+            let there = u32::try_from(count.await?)?;
+            let now = jiff::Timestamp::now().as_millisecond();
+            for n in there..until {
+                let state = states[n as usize % states.len()];
+                sqlx::query::<sqlx::Any>(
+                    "insert into orders (number, programme, product, product_title, holder_kind, holder_name, unit_name, \
+                     years, quantity, amount_fen, state, content, created_ms, changed_ms) select $1, programme, product, \
+                     product_title, holder_kind, holder_name, unit_name, years, quantity, amount_fen, $2, content, $3, $3 \
+                     from orders where number = $4",
+                )
+                .bind(format!("SAAS12020010100{:010}", n))
+                .bind(state.code())
+                .bind(now - i64::from(n) * 300_000)
+                .bind(&number)
+                .execute(&mut *tx)
+                .await?;
+            }
+            tx.commit().await?;
+            // As either database does by itself, sooner or later.
+            sqlx::query("analyze").execute(&mut connection).await?;
+            Ok(connection.close().await?)
+        })
+    }
+}
+
+/// An operator's program.
+pub struct Client {
+    agent: ureq::Agent,
+    url: String,
+    cookie: String,
+}
+
+impl Client {
+    pub fn get(&self, path: &str) -> Result<()> {
+        self.read(path).map(drop)
+    }
+
+    fn read(&self, path: &str) -> Result<String> {
+        let mut answer =
+            self.agent.get(format!("{}{path}", self.url)).header("cookie", &self.cookie).call()?;
+        ensure!(answer.status() == 200, "{path}: {}", answer.status());
+        Ok(answer.body_mut().read_to_string()?)
+    }
+
+    pub fn newest_order(&self) -> Result<String> {
+        let list: Value = serde_json::from_str(&self.read("/api/orders")?)?;
+        Ok(list["orders"][0]["number"].as_str().context("there is no order")?.to_owned())
+    }
+
+    pub fn post_order(&self, n: u32) -> Result<()> {
+        let mut order = orders::single(n as usize);
+        order.as_object_mut().context("an order is an object")?.remove("number");
+        let answer = self.agent.post(format!("{}/api/orders", self.url)).header("cookie", &self.cookie);
+        let mut answer = answer.send_json(order)?;
+        let text = answer.body_mut().read_to_string()?;
+        ensure!(answer.status() == 201, "{}: {text}", answer.status());
+        Ok(())
+    }
+}
