@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod alipay;
 mod listener;
 pub mod sf;
 pub mod sms;

@@ -5,10 +5,13 @@ use std::{io::IsTerminal, net::SocketAddr, path::PathBuf};
 use anyhow::Context;
 use clap::Parser;
 use model::Secret;
-use sandbox::sf::{self, Repeat, SignMode};
+use sandbox::{
+    Listener, alipay, index,
+    sf::{self, Repeat, SignMode},
+};
 
-/// Local double of SF Express, for the demo and for tests. `POST /control {"next": "timeout"}` makes it misbehave,
-/// `GET /control/orders` lists its orders.
+/// Local doubles of SF Express and, where asked for, of Alipay; for the demo and for tests. `POST /control {"next": "timeout"}` makes SF
+/// misbehave and `POST /alipay/control` Alipay; `/` lists their pages.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -30,6 +33,12 @@ struct Arguments {
     /// A file that keeps the orders over a restart.
     #[arg(long)]
     state: Option<PathBuf>,
+    /// Serve Alipay as well, with the keys in this folder; they are made (by openssl) where they are absent.
+    #[arg(long)]
+    alipay_keys: Option<PathBuf>,
+    /// A file that keeps Alipay's trades over a restart.
+    #[arg(long)]
+    alipay_state: Option<PathBuf>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -53,8 +62,19 @@ async fn main() -> anyhow::Result<()> {
         repeat: arguments.repeat,
         state: arguments.state,
     };
+    let listener = Listener::bind(arguments.listen)?;
+    let mut app = sf::router(options)?;
+    let mut pages = vec![("/control/orders", "顺丰订单 (SF)")];
+    if let Some(dir) = &arguments.alipay_keys {
+        let keys = alipay::Keys::open_or_make(dir)
+            .with_context(|| format!("cannot make keys in {}", dir.display()))?;
+        let options = alipay::Options { state: arguments.alipay_state, ..alipay::Options::new(&keys) };
+        app = app.merge(alipay::router(options)?);
+        pages.push(("/alipay/trades", "支付宝交易 (Alipay)"));
+    }
+    let app = app.merge(index(&pages));
     tokio::select! {
-        ended = sf::serve(options) => ended?,
+        ended = listener.serve(app) => ended?,
         signal = ended_by_signal() => signal.context("cannot listen for signals")?,
     }
     Ok(())

@@ -98,7 +98,7 @@ fn the_route_label_carries_the_waybill() {
 #[test]
 fn it_listens_on_this_machine_only() {
     let everywhere = Options { listen: ([0, 0, 0, 0], 0).into(), ..Options::default() };
-    assert!(matches!(sf::spawn(everywhere), Err(sf::SandboxError::NotLoopback(_))));
+    assert!(matches!(sf::spawn(everywhere), Err(sandbox::SandboxError::NotLoopback(_))));
 }
 
 #[test]

@@ -9,11 +9,9 @@ mod sign;
 mod store;
 
 use std::{
-    io,
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::JoinHandle,
 };
 
 use axum::{
@@ -22,12 +20,11 @@ use axum::{
     routing::{get, post},
 };
 use clap::ValueEnum;
-use model::Secret;
-use tokio::{net::TcpListener, sync::oneshot};
-
 pub use fault::{Fault, UnknownFault};
+use model::Secret;
 pub use store::Order;
 
+use crate::listener::{Listener, Running, SandboxError};
 use fault::Faults;
 use store::Store;
 
@@ -87,35 +84,6 @@ impl Default for Options {
     }
 }
 
-/// Why the double does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum SandboxError {
-    /// It must not be reached from another machine: its checkword is public.
-    #[error(
-        "the sandbox listens on this machine only and {0} is not a loopback address: give 127.0.0.1:PORT"
-    )]
-    NotLoopback(SocketAddr),
-    /// The address is taken or not there.
-    #[error("cannot listen on {address}: another program may hold the port")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// The state file cannot be read, or is not one.
-    #[error("cannot use the state file {}: repair it, or delete it to begin anew", .path.display())]
-    State {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// The system gave no thread or runtime.
-    #[error("cannot start the sandbox's thread")]
-    Thread(#[source] io::Error),
-}
-
 /// What the handlers share.
 pub(crate) struct Double {
     pub(crate) options: Options,
@@ -135,15 +103,12 @@ impl Double {
 }
 
 fn double(options: Options) -> Result<Arc<Double>, SandboxError> {
-    if !options.listen.ip().is_loopback() {
-        return Err(SandboxError::NotLoopback(options.listen));
-    }
     let store = Store::open(options.state.as_deref())
         .map_err(|source| SandboxError::State { path: options.state.clone().unwrap_or_default(), source })?;
     Ok(Arc::new(Double { options, faults: Mutex::default(), store: Mutex::new(store) }))
 }
 
-fn router(double: Arc<Double>) -> Router {
+fn routes(double: Arc<Double>) -> Router {
     Router::new()
         .route("/std/service", post(gateway::service))
         .route("/control", post(control::set))
@@ -152,17 +117,12 @@ fn router(double: Arc<Double>) -> Router {
         .with_state(double)
 }
 
-/// Runs the double until the process ends.
+/// The double's routes, to be served together with others.
 ///
 /// # Errors
-/// [`SandboxError`], also when the listener breaks.
-pub async fn serve(options: Options) -> Result<(), SandboxError> {
-    let address = options.listen;
-    let double = double(options)?;
-    let failed = |source| SandboxError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    tracing::info!(address = %listener.local_addr().map_err(failed)?, "SF's double listens");
-    axum::serve(listener, router(double)).await.map_err(failed)
+/// [`SandboxError::State`].
+pub fn router(options: Options) -> Result<Router, SandboxError> {
+    Ok(routes(double(options)?))
 }
 
 /// Runs the double on a thread of its own, until the handle is dropped. Requests are answered from when this returns.
@@ -170,54 +130,29 @@ pub async fn serve(options: Options) -> Result<(), SandboxError> {
 /// # Errors
 /// [`SandboxError`].
 pub fn spawn(options: Options) -> Result<Handle, SandboxError> {
-    let address = options.listen;
+    let listener = Listener::bind(options.listen)?;
     let double = double(options)?;
-    let failed = |source| SandboxError::Listen { address, source };
-    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SandboxError::Thread)?;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let app = router(Arc::clone(&double));
-    let run = move || {
-        runtime.block_on(async move {
-            let serving = async {
-                match TcpListener::from_std(listener) {
-                    Ok(listener) => axum::serve(listener, app).await,
-                    Err(error) => Err(error),
-                }
-            };
-            // Not graceful on purpose: a call that is kept waiting by a fault would hold the thread.
-            tokio::select! {
-                ended = serving => if let Err(error) = ended { tracing::error!(%error, "SF's double ended") },
-                _ = stopped => {}
-            }
-        });
-    };
-    let thread = std::thread::Builder::new().name("sandbox-sf".to_owned()).spawn(run);
-    Ok(Handle { address, double, stop: Some(stop), thread: Some(thread.map_err(SandboxError::Thread)?) })
+    let running = listener.spawn("sandbox-sf", routes(Arc::clone(&double)))?;
+    Ok(Handle { running, double })
 }
 
 /// A running double; dropping it ends it and cuts what is still waiting.
 pub struct Handle {
-    address: SocketAddr,
+    running: Running,
     double: Arc<Double>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Handle {
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.running.address()
     }
 
     /// The address to give a client.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://{}/std/service", self.address)
+        format!("http://{}/std/service", self.address())
     }
 
     /// Misbehaves at the next calls, one fault a call, in this order.
@@ -233,14 +168,5 @@ impl Handle {
     #[must_use]
     pub fn orders(&self) -> Vec<Order> {
         self.double.store().orders().to_vec()
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }

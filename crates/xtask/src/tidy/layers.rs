@@ -22,7 +22,7 @@ enum Layer {
 }
 
 /// Every crate's layer.
-const LAYERS: [(&str, Layer); 23] = [
+const LAYERS: [(&str, Layer); 24] = [
     ("model", Layer::Words),
     ("gm", Layer::Cryptography),
     ("profile", Layer::Formats),
@@ -35,6 +35,7 @@ const LAYERS: [(&str, Layer); 23] = [
     ("label", Layer::Parts),
     ("sf", Layer::Parts),
     ("sms", Layer::Parts),
+    ("alipay", Layer::Parts),
     ("vault", Layer::Parts),
     ("ca", Layer::Parts),
     ("mqtt", Layer::Parts),
