@@ -193,6 +193,8 @@ impl Stack {
             Err(_) => (state, self.logs.join("sandbox.log")),
         };
         command.arg("--state").arg(state);
+        command.arg("--alipay-keys").arg(self.dir.join("secrets"));
+        command.arg("--alipay-state").arg(self.dir.join("alipay-state.json"));
         self.sandbox = Some(Process::start("sandbox", &mut command, &log)?);
         let url = format!("{}/control/orders", self.sandbox_url);
         wait_for("the double of SF", START, || Ok(get_json(&url).ok()))?;

@@ -68,6 +68,18 @@ pub enum What {
     CodeSent,
     /// A code was guessed at too often.
     CodeDead,
+    /// A customer was offered to pay.
+    PaymentOffered,
+    /// Money arrived.
+    PaymentReceived,
+    /// An offer to pay was closed unpaid.
+    PaymentClosed,
+    /// Money shall go back.
+    RefundWanted,
+    /// Money went back.
+    RefundDone,
+    /// The payment service refuses to send money back.
+    RefundStuck,
 }
 
 impl What {
@@ -100,6 +112,12 @@ impl What {
             Self::WebhooksRevived => "webhook.revived",
             Self::CodeSent => "code.sent",
             Self::CodeDead => "code.dead",
+            Self::PaymentOffered => "payment.offered",
+            Self::PaymentReceived => "payment.received",
+            Self::PaymentClosed => "payment.closed",
+            Self::RefundWanted => "refund.wanted",
+            Self::RefundDone => "refund.done",
+            Self::RefundStuck => "refund.stuck",
         }
     }
 }

@@ -45,6 +45,8 @@ pub struct Config {
     pub metrics: Option<Metrics>,
     /// Short messages; without it none are sent.
     pub sms: Option<Sms>,
+    /// Alipay, where customers pay by it.
+    pub alipay: Option<Alipay>,
 }
 
 /// Where the tables are.
@@ -230,6 +232,24 @@ pub struct Sms {
     pub day_budget: u32,
 }
 
+/// Alipay.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alipay {
+    /// Where requests go.
+    pub endpoint: String,
+    /// APPID.
+    pub app_id: String,
+    /// The account that is paid (PID).
+    pub seller_id: String,
+    /// File with the app's private key, PKCS#8, mode 600.
+    pub private_key_file: PathBuf,
+    /// File with 支付宝公钥.
+    pub alipay_public_key_file: PathBuf,
+    /// How long an offer to pay holds.
+    pub expire_minutes: u16,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConfigFile {
@@ -252,6 +272,8 @@ struct ConfigFile {
     metrics: Option<Metrics>,
     #[serde(default)]
     sms: Option<Sms>,
+    #[serde(default)]
+    alipay: Option<Alipay>,
 }
 
 impl Config {
@@ -306,6 +328,11 @@ impl Config {
             sms: file
                 .sms
                 .map(|sms| Sms { access_key_secret_file: complete(sms.access_key_secret_file), ..sms }),
+            alipay: file.alipay.map(|alipay| Alipay {
+                private_key_file: complete(alipay.private_key_file),
+                alipay_public_key_file: complete(alipay.alipay_public_key_file),
+                ..alipay
+            }),
         })
     }
 
@@ -387,6 +414,14 @@ fn check(file: &ConfigFile, source: &Source) -> Vec<Fault> {
             "sms.day_budget",
             "a day has 1 to 1000000 codes",
             "ten times the orders of a busy day is enough",
+        );
+    }
+    if let Some(alipay) = &file.alipay {
+        require(
+            (5..=120).contains(&alipay.expire_minutes),
+            "alipay.expire_minutes",
+            "an offer to pay holds 5 to 120 minutes",
+            "15 is usual",
         );
     }
     for (field, value) in texts(file) {

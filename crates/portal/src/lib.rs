@@ -13,6 +13,7 @@ pub mod leader;
 pub mod operators;
 pub mod orders;
 pub mod outside;
+pub mod payments;
 pub mod programmes;
 pub mod seal;
 pub mod stations;

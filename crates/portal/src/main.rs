@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use model::{JobId, Secret, StationId};
+use model::{JobId, OrderNumber, Secret, StationId};
 use portal::{
     AppState, audit,
     clock::{Clock, china_text},
@@ -19,6 +19,7 @@ use portal::{
     operators,
     orders::{self, Actor, RowOutcome},
     outside::Outside,
+    payments,
     programmes::Programmes,
     seal::Sealer,
     stations::{self, KeyFate, Release},
@@ -61,6 +62,11 @@ enum Command {
     Job {
         #[command(subcommand)]
         command: JobCommand,
+    },
+    /// Payments.
+    Pay {
+        #[command(subcommand)]
+        command: PayCommand,
     },
     /// The stock of blank keys.
     Stock {
@@ -150,6 +156,20 @@ enum StockCommand {
     },
 }
 
+#[derive(Subcommand)]
+enum PayCommand {
+    /// Compare Alipay's bill of a day with what is recorded here, and take what was not. Alipay has it from 9 o'clock of the next day.
+    Reconcile {
+        /// The day in China, yyyy-mm-dd.
+        day: jiff::civil::Date,
+    },
+    /// Offer an order to be paid and print its code's text and its page, as the customer's page would.
+    Offer {
+        /// The order's number.
+        number: OrderNumber,
+    },
+}
+
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Fate {
     /// It is here and set aside.
@@ -197,6 +217,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Job { command: JobCommand::Release { job, key, reason } } => {
             release_job(&config, &job, key, reason).await
         }
+        Command::Pay { command: PayCommand::Reconcile { day } } => reconcile(config, day).await,
+        Command::Pay { command: PayCommand::Offer { number } } => offer(config, &number).await,
         Command::Stock { command: StockCommand::Add { lot, file } } => add_stock(&config, &lot, &file).await,
         Command::Stock { command: StockCommand::Balance { lot } } => {
             show_balance(&config, lot.as_deref()).await
@@ -220,8 +242,13 @@ async fn state(config: Config) -> anyhow::Result<AppState> {
     let vault = stations::open_vault(&config).await?;
     let clock = Clock::system();
     let sealer = Sealer::open(&db, &vault, clock.now_ms()).await?;
+    Ok(AppState::new(db, programmes, config, clock, sealer))
+}
+
+/// Everything, with the services of others.
+async fn state_with_outside(config: Config) -> anyhow::Result<AppState> {
     let outside = Outside::open(&config)?;
-    Ok(AppState::new(db, programmes, config, clock, sealer).with_outside(outside))
+    Ok(state(config).await?.with_outside(outside))
 }
 
 async fn database(config: &Config) -> anyhow::Result<Db> {
@@ -231,10 +258,11 @@ async fn database(config: &Config) -> anyhow::Result<Db> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let state = state(config).await?;
+    let state = state_with_outside(config).await?;
     if !operators::any(&state.db).await? {
         tracing::warn!("nobody can log in yet: add an operator with `portal operator add NAME`");
     }
+    state.outside.check(&state.programmes)?;
     let address = state.config.http.listen;
     let listener = tokio::net::TcpListener::bind(address)
         .await
@@ -313,6 +341,29 @@ async fn add_stock(config: &Config, lot: &str, file: &Path) -> anyhow::Result<()
     let db = db::open(config).await?;
     let registered = stock::register(&db, lot, &csv, Clock::system().now_ms()).await?;
     print(&format!("lot {lot}: {} keys registered, {} were there already", registered.new, registered.again));
+    Ok(())
+}
+
+async fn offer(config: Config, number: &OrderNumber) -> anyhow::Result<()> {
+    let payment = payments::begin(&state_with_outside(config).await?, number).await?;
+    print(&format!(
+        "{}  {} yuan until {}",
+        payment.out_trade_no,
+        payment.amount,
+        china_text(payment.expires_ms)
+    ));
+    print(&format!("code: {}", payment.qr_code.unwrap_or_default()));
+    print(&format!("page: {}", payment.page_url.unwrap_or_default()));
+    Ok(())
+}
+
+async fn reconcile(config: Config, day: jiff::civil::Date) -> anyhow::Result<()> {
+    let found = payments::reconcile(&state_with_outside(config).await?, day).await?;
+    for difference in &found.differences {
+        print(&difference.to_string());
+    }
+    print(&format!("{day}: {} lines in the bill, {} differences", found.lines, found.differences.len()));
+    anyhow::ensure!(found.differences.is_empty(), "the bill and the books differ, see above");
     Ok(())
 }
 

@@ -19,5 +19,5 @@ pub use list::{
 };
 pub(crate) use store::add_history;
 pub use store::{HistoryEntry, OrderError, history, load, load_in};
-pub(crate) use transition::REASON_CHARS_MAX;
 pub use transition::{Actor, approve, change_state, correct, record_payment, reject};
+pub(crate) use transition::{REASON_CHARS_MAX, pay_in};

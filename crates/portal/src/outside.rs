@@ -2,9 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{config::Config, stations::secret_file};
+use crate::{
+    config::{Alipay, Config},
+    programmes::{PaymentMethod, Programmes},
+    stations::{secret_file, whole_secret_file},
+};
+
+/// Where Alipay sends notices, below the public address.
+pub const ALIPAY_NOTIFY_PATH: &str = "/pay/alipay/notify";
+
+/// The longest one call of Alipay may take.
+const ALIPAY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Calls to one service at once; each holds a thread for as long as the service is slow.
 const CALLS_MAX: usize = 8;
@@ -14,6 +25,8 @@ const SMS_TIMEOUT: Duration = Duration::from_secs(8);
 /// The services. One that is not configured is not there.
 #[derive(Default)]
 pub struct Outside {
+    /// Alipay.
+    pub alipay: Option<Arc<alipay::Client>>,
     /// Short messages.
     pub sms: Option<SmsService>,
 }
@@ -39,7 +52,32 @@ impl Outside {
                 day_budget: sms.day_budget,
             });
         }
+        if let Some(alipay) = &config.alipay {
+            outside.alipay = Some(Arc::new(alipay_client(config, alipay)?));
+        }
         Ok(outside)
+    }
+
+    /// With this client of Alipay.
+    #[must_use]
+    pub fn with_alipay(mut self, client: alipay::Client) -> Self {
+        self.alipay = Some(Arc::new(client));
+        self
+    }
+
+    /// Whether every programme has the services it needs.
+    ///
+    /// # Errors
+    /// The first programme that has not.
+    pub fn check(&self, programmes: &Programmes) -> anyhow::Result<()> {
+        for programme in programmes.iter() {
+            let id = &programme.id;
+            anyhow::ensure!(
+                self.alipay.is_some() || !programme.payment_methods.contains(&PaymentMethod::Alipay),
+                "programme {id} is paid by Alipay and the config has no [alipay]: config/portal.toml explains it"
+            );
+        }
+        Ok(())
     }
 }
 
@@ -98,4 +136,23 @@ impl<C: Send + Sync + 'static> Turn<C> {
         })
         .await
     }
+}
+
+fn alipay_client(config: &Config, section: &Alipay) -> anyhow::Result<alipay::Client> {
+    let app_key = alipay::AppKey::read(&whole_secret_file(&section.private_key_file)?)
+        .with_context(|| format!("alipay.private_key_file {}", section.private_key_file.display()))?;
+    let file = &section.alipay_public_key_file;
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let alipay_key = alipay::PublicKey::read(&text)
+        .with_context(|| format!("alipay.alipay_public_key_file {}", file.display()))?;
+    let client = alipay::Client::new(alipay::Settings {
+        endpoint: section.endpoint.clone(),
+        app_id: section.app_id.clone(),
+        seller_id: section.seller_id.clone(),
+        app_key,
+        alipay_key,
+        notify_url: format!("{}{ALIPAY_NOTIFY_PATH}", config.http.public_url),
+        timeout: ALIPAY_TIMEOUT,
+    });
+    client.context("[alipay] of the config")
 }

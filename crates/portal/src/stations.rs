@@ -32,7 +32,7 @@ pub use breakers::{OpenBreaker, open_breakers};
 pub(crate) use certificates::revoked;
 pub use desk::Desk;
 pub use desk::open_vault;
-pub(crate) use desk::{secret_file, vault_settings};
+pub(crate) use desk::{secret_file, vault_settings, whole_secret_file};
 pub use made::{MadeKey, made, waybill};
 pub use parked::{Parked, count as parked_count, newest as newest_parked};
 pub(crate) use registry::{disable, enrol, public_key};

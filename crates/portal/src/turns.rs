@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, fmt::Display, future::Future, time::Duration};
 
-use crate::{app::AppState, operators, stations, webhooks};
+use crate::{app::AppState, operators, payments, stations, webhooks};
 
 /// Between the end of a part's turn and its next.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -15,6 +15,7 @@ const TURN_MAX: Duration = Duration::from_secs(120);
 pub async fn run(state: &AppState) -> Infallible {
     tokio::join!(
         part("webhooks", || webhooks::turn(state)),
+        part("payments", || payments::turn(state)),
         part("board", || stations::share_board(state)),
         part("log-ins", || operators::forget_old_tries(state)),
     );

@@ -10,6 +10,7 @@ mod live;
 mod metrics;
 mod openapi;
 mod pages;
+mod pay;
 mod session;
 mod shop;
 
@@ -52,6 +53,7 @@ pub fn router(state: AppState) -> Router {
         .merge(page_routes())
         .merge(shop::routes())
         .merge(metrics::routes())
+        .merge(pay::routes())
         .route("/assets/style.css", get(assets::style))
         .route("/assets/shop.css", get(assets::shop_style))
         .route("/assets/page.js", get(assets::script))

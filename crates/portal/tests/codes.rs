@@ -37,7 +37,7 @@ impl Phone {
             code_template: "SMS_1".to_owned(),
             day_budget,
         };
-        Self { bench: Bench::with_outside(Outside { sms: Some(service), ..Outside::default() }), sms }
+        Self { bench: Bench::with_outside(|_| Outside { sms: Some(service), ..Outside::default() }), sms }
     }
 
     fn send_as(&self, purpose: Purpose, mobile: &str, to: &str, who: [&str; 2]) -> Result<Sent, CodeError> {

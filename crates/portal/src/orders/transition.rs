@@ -7,7 +7,7 @@ use serde_json::Value;
 use wire::CertificateKind;
 
 use super::{
-    content::Order,
+    content::{Order, Payment},
     form::{OrderForm, read_payment},
     store::{HistoryEntry, OrderError, add_history, kind_code, load, load_in, replace_content},
 };
@@ -250,11 +250,26 @@ pub async fn record_payment(
     if order.state != OrderState::AwaitingPayment {
         return Err(IllegalOrderState { from: order.state, to }.into());
     }
-    let mut order = change_state(&mut tx, number, to, actor, "", state.clock.now_ms()).await?;
-    order.content.payment = Some(payment);
-    replace_content(&mut tx, &order).await?;
+    pay_in(&mut tx, state, number, payment, actor).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// 待支付 to 待审核, with the payment kept in the order; the caller has checked the payment and commits.
+///
+/// # Errors
+/// As [`change_state`].
+pub(crate) async fn pay_in(
+    tx: &mut Transaction,
+    state: &AppState,
+    number: &OrderNumber,
+    payment: Payment,
+    actor: &Actor,
+) -> Result<(), OrderError> {
+    let to = OrderState::AwaitingReview;
+    let mut order = change_state(tx, number, to, actor, "", state.clock.now_ms()).await?;
+    order.content.payment = Some(payment);
+    replace_content(tx, &order).await
 }
 
 fn programme_of<'a>(state: &'a AppState, order: &Order) -> Result<&'a Programme, DbError> {

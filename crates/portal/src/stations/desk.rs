@@ -162,10 +162,14 @@ fn sf_settings(config: &Config) -> anyhow::Result<sf::Settings> {
 
 /// The one line of a secret's file.
 pub(crate) fn secret_file(path: &std::path::Path) -> anyhow::Result<Secret> {
-    let bytes =
-        std::fs::read(path).with_context(|| format!("cannot read the secret in {}", path.display()))?;
-    let whole = Secret::new(bytes);
+    let whole = whole_secret_file(path)?;
     let line = whole.expose().split(|byte| *byte == b'\n' || *byte == b'\r').next().unwrap_or_default();
     anyhow::ensure!(!line.is_empty(), "{} is empty: write the secret on its first line", path.display());
     Ok(Secret::new(line.to_vec()))
+}
+
+/// A secret's whole file.
+pub(crate) fn whole_secret_file(path: &std::path::Path) -> anyhow::Result<Secret> {
+    let bytes = std::fs::read(path);
+    Ok(Secret::new(bytes.with_context(|| format!("cannot read the secret in {}", path.display()))?))
 }

@@ -58,16 +58,16 @@ impl Bench {
 
     /// A bench whose config is changed before it starts; its folder is given too.
     pub fn configured(change: impl FnOnce(&mut Config, &Path)) -> Self {
-        Self::built(change, Outside::default())
+        Self::built(change, |_| Outside::default())
     }
 
-    /// A bench with services outside.
-    pub fn with_outside(outside: Outside) -> Self {
+    /// A bench with services outside, which are told the portal's address.
+    pub fn with_outside(outside: impl FnOnce(&str) -> Outside) -> Self {
         Self::built(|_, _| (), outside)
     }
 
     /// Both.
-    pub fn built(change: impl FnOnce(&mut Config, &Path), outside: Outside) -> Self {
+    pub fn built(change: impl FnOnce(&mut Config, &Path), outside: impl FnOnce(&str) -> Outside) -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let now_ms = Arc::new(AtomicI64::new(START_MS));
@@ -83,9 +83,9 @@ impl Bench {
         let state = runtime.block_on(async {
             let db = db::open(&config).await.unwrap();
             operators::add(&db, OPERATOR, Secret::from(PASSWORD), START_MS).await.unwrap();
-            AppState::new(db, programmes(), config, clock, sealer()).with_outside(outside)
+            AppState::new(db, programmes(), config, clock, sealer())
         });
-        Self::serve(runtime, state, now_ms, Some((database, folder)))
+        Self::serve(runtime, state, now_ms, Some((database, folder)), outside)
     }
 
     /// Another portal process on the same database.
@@ -94,7 +94,7 @@ impl Bench {
         let config = Config::clone(&self.state.config);
         let db = runtime.block_on(db::open(&config)).unwrap();
         let state = AppState::new(db, programmes(), config, self.state.clock.clone(), sealer());
-        Self::serve(runtime, state, self.now_ms.clone(), None)
+        Self::serve(runtime, state, self.now_ms.clone(), None, |_| Outside::default())
     }
 
     fn serve(
@@ -102,9 +102,11 @@ impl Bench {
         state: AppState,
         now_ms: Arc<AtomicI64>,
         place: Option<(TestDatabase, tempfile::TempDir)>,
+        outside: impl FnOnce(&str) -> Outside,
     ) -> Self {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let state = state.with_outside(outside(&url));
         runtime.spawn(web::serve(listener, web::router(state.clone())));
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)

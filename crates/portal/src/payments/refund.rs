@@ -1,0 +1,305 @@
+//! Money that goes back: written down first, then asked of Alipay under one number until it says that the money moved.
+
+use std::sync::Arc;
+
+use alipay::{AlipayError, Client, Refunded};
+use model::{Fen, OrderNumber, OrderState};
+use sqlx::Row as _;
+
+use super::{
+    ask,
+    error::PaymentError,
+    store::{self, Attempt, PaymentState, fen_column},
+};
+use crate::{
+    app::AppState,
+    audit::{self, What},
+    db::{Connection, DbError, Row, Sql, Transaction, begin_write, damaged},
+    orders::{self, Actor, OrderError},
+};
+
+/// How often a refund is tried before it waits for an operator: some eight days, since the pauses grow to an hour.
+const TRIES_MAX: i64 = 200;
+const STEP_MS: i64 = 5_000;
+const STEP_MS_MAX: i64 = 3_600_000;
+
+/// What Alipay is told: the reason of the refund is ours.
+const REASON: &str = "订单退款";
+
+/// Where a refund stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundState {
+    /// 退款中: it is tried until it is done.
+    Wanted,
+    /// 已退款.
+    Done,
+    /// Alipay refuses it: an operator looks, and asks again.
+    Stuck,
+}
+
+impl RefundState {
+    const ALL: [Self; 3] = [Self::Wanted, Self::Done, Self::Stuck];
+
+    /// The word in databases and interfaces.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Wanted => "wanted",
+            Self::Done => "done",
+            Self::Stuck => "stuck",
+        }
+    }
+}
+
+/// A refund.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refund {
+    /// Its number at Alipay.
+    pub out_request_no: String,
+    /// The payment that it sends back.
+    pub out_trade_no: String,
+    /// The order.
+    pub order: OrderNumber,
+    /// How much.
+    pub amount: Fen,
+    /// Where it stands.
+    pub state: RefundState,
+    /// Alipay's last sub code; empty before one came.
+    pub answer: String,
+    /// How often it was tried.
+    pub tries: i64,
+}
+
+const COLUMNS: &str = "out_request_no, out_trade_no, order_number, amount_fen, state, answer, tries";
+
+fn read(row: &Row) -> Result<Refund, DbError> {
+    let out_request_no: String = row.try_get("out_request_no")?;
+    let broken = || damaged(format!("the refund {out_request_no}"));
+    let (order, state): (String, String) = (row.try_get("order_number")?, row.try_get("state")?);
+    let state = RefundState::ALL.into_iter().find(|known| known.code() == state).ok_or_else(broken)?;
+    Ok(Refund {
+        out_trade_no: row.try_get("out_trade_no")?,
+        order: order.parse().map_err(|_| broken())?,
+        amount: Fen(row.try_get::<i64, _>("amount_fen")?.unsigned_abs()),
+        state,
+        answer: row.try_get("answer")?,
+        tries: row.try_get("tries")?,
+        out_request_no,
+    })
+}
+
+/// The refund of an order's payment, the newest; `None` if none was asked for.
+///
+/// # Errors
+/// The database's.
+pub async fn refund_of(state: &AppState, number: &OrderNumber) -> Result<Option<Refund>, PaymentError> {
+    let mut connection = state.db.acquire().await?;
+    Ok(of_order(&mut connection, number).await?.into_iter().next())
+}
+
+async fn of_order(connection: &mut Connection, number: &OrderNumber) -> Result<Vec<Refund>, DbError> {
+    let sql = format!(
+        "select {COLUMNS} from refunds where order_number = $1 order by created_ms desc, out_request_no desc limit 1000"
+    );
+    let rows =
+        sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(number.as_str()).fetch_all(connection).await?;
+    rows.iter().map(read).collect()
+}
+
+/// Refunds stuck at Alipay, the oldest first.
+pub(super) async fn stuck(state: &AppState, limit: i64) -> Result<Vec<Refund>, DbError> {
+    let sql = format!("select {COLUMNS} from refunds where state = 'stuck' order by created_ms limit $1");
+    let rows = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(limit).fetch_all(&state.db).await?;
+    rows.iter().map(read).collect()
+}
+
+/// Sends back what an order was paid: the order becomes 已退款 with it, so that no key of it is made any more. Money of a wrong amount goes
+/// back as well, and the order stays, to be paid rightly. Asked twice it is one refund; asked again it frees one that is stuck.
+///
+/// # Errors
+/// [`PaymentError::NothingToRefund`], a state from which an order is not refunded, a reason as in [`orders::reject`], the database. What
+/// Alipay says is in the refund given back.
+pub async fn refund(
+    state: &AppState,
+    number: &OrderNumber,
+    actor: &Actor,
+    reason: &str,
+) -> Result<Refund, PaymentError> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > orders::REASON_CHARS_MAX {
+        return Err(OrderError::Reason.into());
+    }
+    let now_ms = state.clock.now_ms();
+    let mut tx = begin_write(&state.db).await?;
+    let paid = store::of_order(&mut tx, number).await?;
+    let refunds = of_order(&mut tx, number).await?;
+    let unrefunded = paid.iter().filter(|row| {
+        row.state == PaymentState::Paid
+            && !refunds.iter().any(|refund| refund.out_trade_no == row.out_trade_no)
+    });
+    // What should not have come goes back before what the order was paid with.
+    let unrefunded = unrefunded.min_by_key(|row| row.trouble.is_none());
+    if let Some(row) = unrefunded {
+        let order = orders::load_in(&mut tx, number).await?;
+        if row.trouble.is_none() && order.is_some_and(|order| order.state != OrderState::Refunded) {
+            orders::change_state(&mut tx, number, OrderState::Refunded, actor, reason, now_ms).await?;
+        }
+        want_refund(&mut tx, row, row.paid.unwrap_or(row.amount), actor, reason, now_ms).await?;
+    } else if refunds.is_empty() {
+        return Err(PaymentError::NothingToRefund);
+    } else {
+        sqlx::query::<Sql>(
+            "update refunds set state = 'wanted', tries = 0, next_ms = $2 where order_number = $1 and state = 'stuck'",
+        )
+        .bind(number.as_str())
+        .bind(now_ms)
+        .execute(&mut *tx)
+        .await?;
+    }
+    tx.commit().await?;
+    if let Some(client) = &state.outside.alipay {
+        for wanted in of_order(&mut *state.db.acquire().await?, number).await? {
+            if wanted.state == RefundState::Wanted {
+                attempt(state, client, &wanted).await?;
+            }
+        }
+    }
+    refund_of(state, number).await?.ok_or(PaymentError::NothingToRefund)
+}
+
+/// Writes a refund down. The caller commits.
+pub(super) async fn want_refund(
+    tx: &mut Transaction,
+    row: &Attempt,
+    amount: Fen,
+    actor: &Actor,
+    reason: &str,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    sqlx::query::<Sql>(
+        "insert into refunds (out_request_no, out_trade_no, order_number, amount_fen, state, reason, who, answer, tries, \
+         next_ms, created_ms) values ($1, $2, $3, $4, 'wanted', $5, $6, '', 0, $7, $7)",
+    )
+    .bind(format!("{}R", row.out_trade_no))
+    .bind(&row.out_trade_no)
+    .bind(row.order.as_str())
+    .bind(fen_column(amount)?)
+    .bind(reason)
+    .bind(actor.to_string())
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    let detail = format!("payment={} fen={}", row.out_trade_no, amount.0);
+    audit::record(tx, now_ms, actor, What::RefundWanted, &row.order, &detail).await
+}
+
+/// Tries the refunds that are due; ends at once while Alipay does not answer.
+pub(super) async fn turn(state: &AppState, client: &Arc<Client>, limit: i64) -> Result<(), PaymentError> {
+    let sql = format!(
+        "select {COLUMNS} from refunds where state = 'wanted' and next_ms <= $1 order by next_ms, out_request_no limit $2"
+    );
+    let rows = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql))
+        .bind(state.clock.now_ms())
+        .bind(limit)
+        .fetch_all(&state.db)
+        .await?;
+    for row in &rows {
+        if !attempt(state, client, &read(row)?).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Asks Alipay once, and writes down what it says. False while it does not answer.
+async fn attempt(state: &AppState, client: &Arc<Client>, refund: &Refund) -> Result<bool, PaymentError> {
+    let asked = refund.clone();
+    let call = move |client: &Client| {
+        client.refund(&asked.out_trade_no, &asked.out_request_no, asked.amount, REASON)
+    };
+    match ask(client, call).await {
+        Ok(Refunded::Done) => done(state, refund).await?,
+        Ok(Refunded::Pending) => later(state, refund, "PENDING").await?,
+        Err(PaymentError::Alipay(error)) => return failed(state, refund, &error).await,
+        Err(error) => return Err(error),
+    }
+    Ok(true)
+}
+
+async fn failed(state: &AppState, refund: &Refund, error: &AlipayError) -> Result<bool, PaymentError> {
+    let code = match error {
+        AlipayError::Refused { code, .. } => code.as_str(),
+        _ => "",
+    };
+    if error.may_pass() {
+        tracing::warn!(refund = refund.out_request_no, %error, "a refund is tried again later");
+        later(state, refund, code).await?;
+    } else {
+        tracing::error!(refund = refund.out_request_no, %error, "Alipay refuses a refund");
+        stick(state, refund, code).await?;
+    }
+    Ok(!code.is_empty())
+}
+
+async fn done(state: &AppState, refund: &Refund) -> Result<(), PaymentError> {
+    let now_ms = state.clock.now_ms();
+    let mut tx = begin_write(&state.db).await?;
+    let updated = sqlx::query::<Sql>(
+        "update refunds set state = 'done', done_ms = $2, tries = tries + 1, answer = '' where out_request_no = $1 and state <> 'done'",
+    )
+    .bind(&refund.out_request_no)
+    .bind(now_ms)
+    .execute(&mut *tx)
+    .await?;
+    if updated.rows_affected() == 1 {
+        sqlx::query::<Sql>("update payments set state = 'refunded' where out_trade_no = $1")
+            .bind(&refund.out_trade_no)
+            .execute(&mut *tx)
+            .await?;
+        let detail = format!("payment={} fen={}", refund.out_trade_no, refund.amount.0);
+        audit::record(&mut tx, now_ms, &Actor::System, What::RefundDone, &refund.order, &detail).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn later(state: &AppState, refund: &Refund, code: &str) -> Result<(), PaymentError> {
+    if refund.tries + 1 >= TRIES_MAX {
+        return stick(state, refund, code).await;
+    }
+    let pause = STEP_MS.saturating_mul(1 << refund.tries.clamp(0, 20)).min(STEP_MS_MAX);
+    sqlx::query::<Sql>(
+        "update refunds set tries = tries + 1, next_ms = $2, answer = $3 where out_request_no = $1 and state = 'wanted'",
+    )
+    .bind(&refund.out_request_no)
+    .bind(state.clock.now_ms() + pause)
+    .bind(code)
+    .execute(&state.db)
+    .await?;
+    Ok(())
+}
+
+async fn stick(state: &AppState, refund: &Refund, code: &str) -> Result<(), PaymentError> {
+    let mut tx = begin_write(&state.db).await?;
+    let updated = sqlx::query::<Sql>(
+        "update refunds set state = 'stuck', tries = tries + 1, answer = $2 where out_request_no = $1 and state = 'wanted'",
+    )
+    .bind(&refund.out_request_no)
+    .bind(code)
+    .execute(&mut *tx)
+    .await?;
+    if updated.rows_affected() == 1 {
+        let detail = format!("payment={} fen={}", refund.out_trade_no, refund.amount.0);
+        audit::record(
+            &mut tx,
+            state.clock.now_ms(),
+            &Actor::System,
+            What::RefundStuck,
+            &refund.order,
+            &detail,
+        )
+        .await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}

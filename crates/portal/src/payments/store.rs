@@ -1,0 +1,145 @@
+//! Payments in the database.
+
+use model::{Fen, OrderNumber};
+use sqlx::Row as _;
+
+use crate::db::{Connection, DbError, Row, Sql, damaged};
+
+/// Where a payment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentState {
+    /// It may be paid.
+    Open,
+    /// The money arrived.
+    Paid,
+    /// It was closed unpaid. Money may still come: a code cannot be taken back.
+    Closed,
+    /// The money arrived and went back.
+    Refunded,
+}
+
+impl PaymentState {
+    const ALL: [Self; 4] = [Self::Open, Self::Paid, Self::Closed, Self::Refunded];
+
+    /// The word in databases and interfaces.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Paid => "paid",
+            Self::Closed => "closed",
+            Self::Refunded => "refunded",
+        }
+    }
+}
+
+/// A row of `payments`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Attempt {
+    pub(super) out_trade_no: String,
+    pub(super) order: OrderNumber,
+    pub(super) attempt: i64,
+    pub(super) amount: Fen,
+    pub(super) state: PaymentState,
+    pub(super) qr_code: Option<String>,
+    pub(super) paid: Option<Fen>,
+    pub(super) trouble: Option<String>,
+    pub(super) created_ms: i64,
+    pub(super) expires_ms: i64,
+}
+
+/// The columns of an [`Attempt`], for a `select`.
+pub(super) const COLUMNS: &str = "out_trade_no, order_number, attempt, amount_fen, state, qr_code, paid_fen, trouble, \
+     created_ms, expires_ms";
+
+pub(super) fn attempt(row: &Row) -> Result<Attempt, DbError> {
+    let out_trade_no: String = row.try_get("out_trade_no")?;
+    let broken = || damaged(format!("the payment {out_trade_no}"));
+    let order: String = row.try_get("order_number")?;
+    let state: String = row.try_get("state")?;
+    let state = PaymentState::ALL.into_iter().find(|known| known.code() == state).ok_or_else(broken)?;
+    Ok(Attempt {
+        order: order.parse().map_err(|_| broken())?,
+        attempt: row.try_get("attempt")?,
+        amount: Fen(row.try_get::<i64, _>("amount_fen")?.unsigned_abs()),
+        state,
+        qr_code: row.try_get("qr_code")?,
+        paid: row.try_get::<Option<i64>, _>("paid_fen")?.map(|fen| Fen(fen.unsigned_abs())),
+        trouble: row.try_get("trouble")?,
+        created_ms: row.try_get("created_ms")?,
+        expires_ms: row.try_get("expires_ms")?,
+        out_trade_no,
+    })
+}
+
+/// The payment under our number.
+pub(super) async fn find(
+    connection: &mut Connection,
+    out_trade_no: &str,
+) -> Result<Option<Attempt>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!("select {COLUMNS} from payments where out_trade_no = $1"));
+    let row = sqlx::query::<Sql>(sql).bind(out_trade_no).fetch_optional(connection).await?;
+    row.map(|row| attempt(&row)).transpose()
+}
+
+/// Every payment of an order, the newest first.
+pub(super) async fn of_order(
+    connection: &mut Connection,
+    number: &OrderNumber,
+) -> Result<Vec<Attempt>, DbError> {
+    let sql =
+        format!("select {COLUMNS} from payments where order_number = $1 order by attempt desc limit 1000");
+    let rows =
+        sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(number.as_str()).fetch_all(connection).await?;
+    rows.iter().map(attempt).collect()
+}
+
+pub(super) async fn insert(connection: &mut Connection, new: &Attempt) -> Result<(), DbError> {
+    sqlx::query::<Sql>(
+        "insert into payments (out_trade_no, order_number, attempt, amount_fen, state, created_ms, expires_ms, next_ms) \
+         values ($1, $2, $3, $4, $5, $6, $7, $6)",
+    )
+    .bind(&new.out_trade_no)
+    .bind(new.order.as_str())
+    .bind(new.attempt)
+    .bind(fen_column(new.amount)?)
+    .bind(new.state.code())
+    .bind(new.created_ms)
+    .bind(new.expires_ms)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn set_next(
+    connection: &mut Connection,
+    out_trade_no: &str,
+    next_ms: i64,
+) -> Result<(), DbError> {
+    sqlx::query::<Sql>("update payments set next_ms = $2 where out_trade_no = $1")
+        .bind(out_trade_no)
+        .bind(next_ms)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Lets the open payment of an order run out now: Alipay is asked to close it at the next turn.
+pub(super) async fn expire(
+    connection: &mut Connection,
+    number: &OrderNumber,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    sqlx::query::<Sql>(
+        "update payments set expires_ms = $2, next_ms = $2 where order_number = $1 and state = 'open' and expires_ms > $2",
+    )
+    .bind(number.as_str())
+    .bind(now_ms)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) fn fen_column(amount: Fen) -> Result<i64, DbError> {
+    i64::try_from(amount.0).map_err(|_| damaged("an amount beyond all prices"))
+}

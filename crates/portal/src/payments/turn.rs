@@ -1,0 +1,120 @@
+//! What is done without anybody asking: lost notices made good, offers that ran out closed, refunds tried again.
+
+use std::sync::Arc;
+
+use alipay::Client;
+
+use super::{
+    ask,
+    error::PaymentError,
+    refund,
+    settle::{self, Outcome},
+    store::{self, Attempt, COLUMNS},
+};
+use crate::{
+    app::AppState,
+    db::{DbError, Sql, begin_write},
+};
+
+/// Payments, and refunds, that one turn asks Alipay about.
+const AT_ONCE: i64 = 20;
+
+/// How long a code is likely to be in somebody's hand.
+const YOUNG_MS: i64 = 2 * 60_000;
+/// How often Alipay is asked about a young payment.
+const YOUNG_STEP_MS: i64 = 5_000;
+/// How often Alipay is asked about an older one.
+const STEP_MS: i64 = 30_000;
+/// How long Alipay is left alone with a question that it refused.
+const REFUSED_STEP_MS: i64 = 60_000;
+
+/// One turn: asks about payments that are due, the longest-waiting first, and tries refunds that are due. While Alipay does not
+/// answer the turn ends at once, and the next one begins where it ended.
+///
+/// # Errors
+/// The database's.
+pub async fn turn(state: &AppState) -> Result<(), PaymentError> {
+    let Some(client) = state.outside.alipay.clone() else { return Ok(()) };
+    for row in due(state).await? {
+        match look(state, &client, &row, false).await {
+            Ok(_) => {}
+            Err(PaymentError::Alipay(error)) => {
+                tracing::warn!(payment = row.out_trade_no, %error, "Alipay was asked in vain");
+                let unreachable = error.may_pass();
+                let step = if unreachable { YOUNG_STEP_MS } else { REFUSED_STEP_MS };
+                put_off(state, &row, step).await?;
+                if unreachable {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    refund::turn(state, &client, AT_ONCE).await
+}
+
+async fn due(state: &AppState) -> Result<Vec<Attempt>, DbError> {
+    let sql = format!(
+        "select {COLUMNS} from payments where state = 'open' and next_ms <= $1 order by next_ms, out_trade_no limit $2"
+    );
+    let rows = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql))
+        .bind(state.clock.now_ms())
+        .bind(AT_ONCE)
+        .fetch_all(&state.db)
+        .await?;
+    rows.iter().map(store::attempt).collect()
+}
+
+async fn put_off(state: &AppState, row: &Attempt, step_ms: i64) -> Result<(), DbError> {
+    let mut tx = begin_write(&state.db).await?;
+    store::set_next(&mut tx, &row.out_trade_no, state.clock.now_ms() + step_ms).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Asks Alipay about a payment and takes what it says. One that ran out, or that `give_up` says nobody wants, is closed if unpaid.
+pub(super) async fn look(
+    state: &AppState,
+    client: &Arc<Client>,
+    row: &Attempt,
+    give_up: bool,
+) -> Result<Outcome, PaymentError> {
+    let outcome = ask_once(state, client, row).await?;
+    if outcome != Outcome::Waiting {
+        return Ok(outcome);
+    }
+    if !give_up && row.expires_ms > state.clock.now_ms() {
+        let young = state.clock.now_ms() - row.created_ms < YOUNG_MS;
+        put_off(state, row, if young { YOUNG_STEP_MS } else { STEP_MS }).await?;
+        return Ok(Outcome::Waiting);
+    }
+    let number = row.out_trade_no.clone();
+    if !ask(client, move |client| client.close(&number)).await? {
+        // Paid, or closed, between the two questions.
+        let outcome = ask_once(state, client, row).await?;
+        if outcome == Outcome::Waiting {
+            put_off(state, row, YOUNG_STEP_MS).await?;
+        }
+        return Ok(outcome);
+    }
+    let mut tx = begin_write(&state.db).await?;
+    settle::close(&mut tx, row, state.clock.now_ms()).await?;
+    tx.commit().await?;
+    Ok(Outcome::Closed)
+}
+
+/// One question, and its answer settled. A payment that nobody has begun is waiting.
+async fn ask_once(state: &AppState, client: &Arc<Client>, row: &Attempt) -> Result<Outcome, PaymentError> {
+    let number = row.out_trade_no.clone();
+    let Some(trade) = ask(client, move |client| client.query(&number)).await? else {
+        return Ok(Outcome::Waiting);
+    };
+    let mut tx = begin_write(&state.db).await?;
+    // A notice may have come in between.
+    let Some(row) = store::find(&mut tx, &row.out_trade_no).await? else {
+        return Ok(Outcome::Unknown);
+    };
+    let outcome = settle::settle(&mut tx, state, &row, &trade).await?;
+    tx.commit().await?;
+    Ok(outcome)
+}

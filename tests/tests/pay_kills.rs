@@ -1,0 +1,68 @@
+//! The real portal killed between a payment's notice and its answer, again and again.
+
+use std::{process::Command, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{
+    http::{Operator, get_json},
+    orders,
+    process::{run, wait_for},
+    stack::{Plan, Stack},
+};
+use serde_json::{Value, json};
+
+/// Orders, each paid while the portal is killed a little later than for the one before.
+const ORDERS: usize = 12;
+const STEP: Duration = Duration::from_millis(3);
+
+#[test]
+fn s1_10_a_portal_killed_at_a_notice_loses_no_payment_and_takes_none_twice() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut stack = Stack::start(folder.path(), &Plan { slots: 1, ..Plan::default() })?;
+    stack.stop_station()?;
+    let orders: Vec<Value> = (0..ORDERS).map(unpaid).collect();
+    stack.import(&orders)?;
+    let numbers: Vec<String> =
+        orders.iter().filter_map(|order| order["number"].as_str().map(str::to_owned)).collect();
+    for (index, number) in numbers.iter().enumerate() {
+        let mut offer: Command = stack.portal_command(&["pay", "offer", number])?;
+        let said = run("portal pay offer", &mut offer, None)?;
+        let trade = said.split_whitespace().next().context("nothing was offered")?.to_owned();
+        let control = format!("{}/alipay/control", stack.sandbox_url);
+        ureq::post(&control).send_json(json!({ "pay": trade }))?;
+        std::thread::sleep(STEP * u32::try_from(index)?);
+        stack.portal()?.kill9()?;
+        stack.start_portal()?;
+    }
+    let operator = stack.operator()?;
+    for number in &numbers {
+        wait_for("the payment", Duration::from_secs(120), || {
+            Ok((state(&operator, number)? == "awaiting_review").then_some(()))
+        })?;
+    }
+    for number in &numbers {
+        let order = operator.get(&format!("/api/orders/{number}"))?;
+        let steps = order["history"].as_array().map_or(0, Vec::len);
+        ensure!(steps == 2, "{number} was paid {} times", steps - 1);
+    }
+    let trades = get_json(&format!("{}/alipay/control/trades", stack.sandbox_url))?;
+    let trades = trades.as_array().context("no trades")?;
+    ensure!(trades.len() == ORDERS, "{} trades of {ORDERS} orders", trades.len());
+    for trade in trades {
+        ensure!(trade["state"] == "TRADE_SUCCESS" && trade["refunds"] == json!([]), "{trade}");
+    }
+    Ok(())
+}
+
+fn unpaid(index: usize) -> Value {
+    let mut order = orders::order(index, "xiamen-jinlong", "unit-first", 1);
+    if let Some(fields) = order.as_object_mut() {
+        fields.remove("payment");
+    }
+    order
+}
+
+fn state(operator: &Operator, number: &str) -> Result<String> {
+    let order = operator.get(&format!("/api/orders/{number}"))?;
+    Ok(order["state"].as_str().context("no state")?.to_owned())
+}
