@@ -1,4 +1,4 @@
-//! A label as marks on the dot grid of a 203 dpi head (8 dots a millimetre), apart from any file format. The origin is the upper
+//! A page as marks on the dot grid of a 203 dpi head (8 dots a millimetre), apart from any file format. The origin is the upper
 //! left corner and y grows downwards.
 
 /// The label's width: 100 mm.
@@ -39,9 +39,11 @@ pub(crate) enum Style {
     White,
 }
 
-/// Boxes are drawn first, text over them.
-#[derive(Debug, Default)]
+/// A page. Boxes are drawn first, text over them.
+#[derive(Debug)]
 pub(crate) struct Drawing {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
     pub(crate) boxes: Vec<Area>,
     pub(crate) texts: Vec<Text>,
 }

@@ -3,12 +3,42 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
 };
 
 use subsetter::GlyphRemapper;
-use ttf_parser::{Face, GlyphId};
+use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 use crate::LabelError;
+
+/// A font file that was read, and which of its faces is meant.
+pub(crate) struct FontFile {
+    path: PathBuf,
+    index: u32,
+    data: Vec<u8>,
+}
+
+impl FontFile {
+    pub(crate) fn read(path: &Path, index: u32) -> Result<Self, LabelError> {
+        let data =
+            std::fs::read(path).map_err(|source| LabelError::FontFile { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), index, data })
+    }
+
+    pub(crate) fn typeface(&self) -> Result<Typeface<'_>, LabelError> {
+        Typeface::parse(&self.data, self.index).map_err(|why| LabelError::Font {
+            path: self.path.clone(),
+            index: self.index,
+            why,
+        })
+    }
+}
+
+impl std::fmt::Debug for FontFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} face {}", self.path.display(), self.index)
+    }
+}
 
 /// One face of a font file, as the layout sees it. Borrowing the file makes it cheap: parsing reads the table directory only.
 pub(crate) struct Typeface<'a> {
@@ -68,6 +98,17 @@ impl<'a> Typeface<'a> {
     pub(crate) fn width(&self, text: &str) -> f32 {
         let em = f32::from(self.face.units_per_em());
         text.chars().map(|c| self.glyph(c).map_or(1.0, |glyph| f32::from(glyph.advance) / em)).sum()
+    }
+
+    /// Draws a character's outline and gives its advance, both in font units.
+    pub(crate) fn outline(&self, character: char, builder: &mut impl OutlineBuilder) -> u16 {
+        let Some(glyph) = self.glyph(character) else { return self.face.units_per_em() };
+        self.face.outline_glyph(glyph.id, builder);
+        glyph.advance
+    }
+
+    pub(crate) fn units_per_em(&self) -> u16 {
+        self.face.units_per_em()
     }
 
     /// Cuts the font down to `characters`, each of which it must have.

@@ -3,9 +3,10 @@
 use crate::{
     LabelData, LabelError, Party,
     code::{bar_code, qr_code},
-    drawing::{Area, Drawing, HEIGHT, Style, Text, WIDTH},
+    drawing::{Area, Drawing, HEIGHT, Style, WIDTH},
     font::Typeface,
-    text::{BASELINE, LEADING, ellipsis, fit, fit_line, listing, tidy},
+    sheet::Sheet,
+    text::{LEADING, ellipsis, fit, fit_line, listing},
 };
 
 /// White round the frame: heads do not reach the edge and labels shift.
@@ -37,14 +38,9 @@ const QR_RIGHT: u32 = 532;
 /// The width of the box with 收 or 寄.
 const ICON: u32 = 64;
 
-struct Sheet<'a> {
-    font: &'a Typeface<'a>,
-    drawing: Drawing,
-}
-
 /// Lays a checked label out.
 pub(crate) fn lay_out(data: &LabelData, font: &Typeface<'_>) -> Result<Drawing, LabelError> {
-    let mut sheet = Sheet { font, drawing: Drawing::default() };
+    let mut sheet = Sheet::new(font, WIDTH, HEIGHT);
     sheet.rules();
     sheet.header(data)?;
     sheet.waybill(data)?;
@@ -91,10 +87,6 @@ impl Row {
 }
 
 impl Sheet<'_> {
-    fn rule(&mut self, x: u32, y: u32, width: u32, height: u32) {
-        self.drawing.boxes.push(Area::new(x, y, width, height));
-    }
-
     fn rules(&mut self) {
         for y in [HEADER, BARS, ROUTE, RECEIVER, PAY, SENDER, MERCHANT, BOTTOM - RULE] {
             self.rule(LEFT, y, INNER, RULE);
@@ -107,42 +99,6 @@ impl Sheet<'_> {
         }
         self.rule(LEFT, CODING, QR_LEFT - LEFT, RULE);
         self.rule(QR_RIGHT, PAY + 168, RIGHT - QR_RIGHT, RULE);
-    }
-
-    /// A line whose top is at `y`.
-    fn line(&mut self, x: f32, y: f32, size: u32, text: &str, style: Style) {
-        if !text.is_empty() {
-            let baseline = y + BASELINE * size as f32;
-            self.drawing.texts.push(Text { x, baseline, size: size as f32, text: text.to_owned(), style });
-        }
-    }
-
-    fn centred(&mut self, area: Area, size: u32, text: &str, style: Style) {
-        let width = self.font.width(text) * size as f32;
-        let x = area.x as f32 + (area.width as f32 - width) / 2.0;
-        let y = area.y as f32 + (area.height as f32 - LEADING * size as f32) / 2.0;
-        self.line(x, y, size, text, style);
-    }
-
-    /// The text of a field, with every character in the font.
-    fn field(&self, field: &'static str, text: &str) -> Result<String, LabelError> {
-        let text = tidy(text);
-        self.font.check(field, &text)?;
-        Ok(text)
-    }
-
-    /// One line in a cell, as large as it can be.
-    fn cell(
-        &mut self,
-        field: &'static str,
-        text: &str,
-        area: Area,
-        (max, min): (u32, u32),
-    ) -> Result<(), LabelError> {
-        let text = self.field(field, text)?;
-        let size = fit_line(self.font, &text, area.width, max, min).ok_or(LabelError::TooLong { field })?;
-        self.centred(area, size, &text, Style::Bold);
-        Ok(())
     }
 
     fn header(&mut self, data: &LabelData) -> Result<(), LabelError> {

@@ -1,4 +1,4 @@
-//! A drawing as a PDF.
+//! Drawings as the pages of a PDF.
 //!
 //! printpdf embeds a font whole unless its `text_layout` feature (which compiles for minutes) is on. So it is handed a font that
 //! has been cut down already, together with the character map that the cutting drops; from that map it writes the glyph ids of
@@ -14,23 +14,30 @@ use printpdf::{
 
 use crate::{
     LabelError,
-    drawing::{Drawing, HEIGHT, Style},
+    drawing::{Drawing, Style},
     font::{Subset, Typeface},
 };
 
 /// Points in a dot: 72 points an inch, 203.2 dots an inch.
 const POINTS_A_DOT: f32 = 72.0 / 203.2;
+/// Dots in a millimetre.
+const DOTS_A_MM: f32 = 8.0;
 /// How much wider a bold stem is, in ems.
 const BOLD: f32 = 0.035;
 
-pub(crate) fn write(title: &str, drawing: &Drawing, font: &Typeface<'_>) -> Result<Vec<u8>, LabelError> {
-    let characters: BTreeSet<char> = drawing.texts.iter().flat_map(|text| text.text.chars()).collect();
+pub(crate) fn write(title: &str, drawings: &[Drawing], font: &Typeface<'_>) -> Result<Vec<u8>, LabelError> {
+    let texts = drawings.iter().flat_map(|drawing| &drawing.texts);
+    let characters: BTreeSet<char> = texts.flat_map(|text| text.text.chars()).collect();
     let subset = font.subset(&characters)?;
     let mut document = PdfDocument::new(title);
     document.metadata.info.identifier = title.to_owned();
     let id = FontId("Label".to_owned());
     document.resources.fonts.map.insert(id.clone(), PdfFont::new(parsed(subset)));
-    document.with_pages(vec![PdfPage::new(Mm(100.0), Mm(150.0), operations(drawing, &id))]);
+    let page = |drawing: &Drawing| {
+        let [width, height] = [drawing.width, drawing.height].map(|dots| Mm(dots as f32 / DOTS_A_MM));
+        PdfPage::new(width, height, operations(drawing, &id))
+    };
+    document.with_pages(drawings.iter().map(page).collect());
     let mut warnings = Vec::new();
     let bytes = document.save(&PdfSaveOptions::default(), &mut warnings);
     // A warning means that something of the page is not in the file.
@@ -74,8 +81,8 @@ fn operations(drawing: &Drawing, id: &FontId) -> Vec<Op> {
         Op::SetOutlineColor { col: grey(0.0) },
     ];
     for area in &drawing.boxes {
-        let [x, y, width, height] =
-            [area.x, HEIGHT - area.y - area.height, area.width, area.height].map(|dots| Pt(dots as f32));
+        let [x, y, width, height] = [area.x, drawing.height - area.y - area.height, area.width, area.height]
+            .map(|dots| Pt(dots as f32));
         let rectangle = Rect { x, y, width, height, mode: Some(PaintMode::Fill), winding_order: None };
         ops.push(Op::DrawRectangle { rectangle });
     }
@@ -91,7 +98,7 @@ fn operations(drawing: &Drawing, id: &FontId) -> Vec<Op> {
             Op::StartTextSection,
             Op::SetTextRenderingMode { mode },
             Op::SetFont { font: PdfFontHandle::External(id.clone()), size: Pt(text.size) },
-            Op::SetTextCursor { pos: Point { x: Pt(text.x), y: Pt(HEIGHT as f32 - text.baseline) } },
+            Op::SetTextCursor { pos: Point { x: Pt(text.x), y: Pt(drawing.height as f32 - text.baseline) } },
             Op::ShowText { items: vec![TextItem::Text(text.text.clone())] },
             Op::EndTextSection,
         ]);

@@ -11,6 +11,7 @@ use crate::{
     db::Db,
     operators::Throttle,
     outside::Outside,
+    papers::Papers,
     programmes::Programmes,
     seal::Sealer,
     stations::SharedBoard,
@@ -49,6 +50,8 @@ pub struct AppState {
     pub shared_board: Arc<SharedBoard>,
     /// The services outside.
     pub outside: Arc<Outside>,
+    /// Pictures and letters.
+    pub papers: Arc<Papers>,
 }
 
 impl AppState {
@@ -69,6 +72,7 @@ impl AppState {
             link: Arc::new(watch::Sender::new(None)),
             shared_board: Arc::default(),
             outside: Arc::default(),
+            papers: Arc::default(),
         }
     }
 

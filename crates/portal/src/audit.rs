@@ -80,6 +80,16 @@ pub enum What {
     RefundDone,
     /// The payment service refuses to send money back.
     RefundStuck,
+    /// A picture of a paper came.
+    PictureStored,
+    /// An operator looked at a picture.
+    PictureViewed,
+    /// An operator was shown whole numbers.
+    NumbersRevealed,
+    /// An order's pictures were over their time.
+    PicturesDeleted,
+    /// What an order said of persons was over its time.
+    ContentDeleted,
 }
 
 impl What {
@@ -118,6 +128,11 @@ impl What {
             Self::RefundWanted => "refund.wanted",
             Self::RefundDone => "refund.done",
             Self::RefundStuck => "refund.stuck",
+            Self::PictureStored => "picture.stored",
+            Self::PictureViewed => "picture.viewed",
+            Self::NumbersRevealed => "numbers.revealed",
+            Self::PicturesDeleted => "pictures.deleted",
+            Self::ContentDeleted => "content.deleted",
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct Config {
     pub sms: Option<Sms>,
     /// Alipay, where customers pay by it.
     pub alipay: Option<Alipay>,
+    /// Letters and marks on pictures; `None` = neither is made.
+    pub papers: Option<Papers>,
 }
 
 /// Where the tables are.
@@ -60,6 +62,16 @@ pub enum Database {
         /// File with its address, `postgres://user:password@host/name`, one line, mode 600.
         url_file: PathBuf,
     },
+}
+
+/// Letters and marks on pictures.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Papers {
+    /// A font with Chinese glyphs.
+    pub font: PathBuf,
+    /// The face in it.
+    pub font_index: u32,
 }
 
 /// The stock of blank keys.
@@ -274,6 +286,7 @@ struct ConfigFile {
     sms: Option<Sms>,
     #[serde(default)]
     alipay: Option<Alipay>,
+    papers: Option<Papers>,
 }
 
 impl Config {
@@ -333,6 +346,7 @@ impl Config {
                 alipay_public_key_file: complete(alipay.alipay_public_key_file),
                 ..alipay
             }),
+            papers: file.papers.map(|papers| Papers { font: complete(papers.font), ..papers }),
         })
     }
 

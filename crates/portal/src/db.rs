@@ -96,7 +96,7 @@ pub async fn open_file(file: &Path) -> Result<Db, DbError> {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).create_if_missing(true);
     let url = sqlx::ConnectOptions::to_url_lossy(&options);
     let pragmas = format!(
-        "pragma busy_timeout={}; pragma journal_mode=wal; pragma synchronous=full; pragma foreign_keys=on;",
+        "pragma busy_timeout={}; pragma journal_mode=wal; pragma synchronous=full; pragma foreign_keys=on; pragma secure_delete=on;",
         BUSY_TIMEOUT.as_millis()
     );
     connect(url.as_str(), pragmas).await
@@ -161,6 +161,18 @@ pub async fn begin_write(db: &Db) -> Result<Transaction, DbError> {
     let mut tx = db.begin().await?;
     sqlx::query(WRITER_LOCK).execute(&mut *tx).await?;
     Ok(tx)
+}
+
+/// Takes out of the file's log what was overwritten or deleted before; in the file itself SQLite overwrites it at once (`secure_delete`).
+/// A reader that is at work puts it off to the next time. PostgreSQL's own vacuum and log rotation do it there.
+///
+/// # Errors
+/// [`DbError::Sql`].
+pub async fn forget(db: &Db) -> Result<(), DbError> {
+    if !is_postgres(db) {
+        sqlx::raw_sql("pragma wal_checkpoint(truncate)").execute(db).await?;
+    }
+    Ok(())
 }
 
 /// A value this program never writes.

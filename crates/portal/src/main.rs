@@ -21,6 +21,7 @@ use portal::{
     outside::Outside,
     payments,
     programmes::Programmes,
+    retention,
     seal::Sealer,
     stations::{self, KeyFate, Release},
     stock, turns, web, webhooks,
@@ -85,6 +86,11 @@ enum Command {
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// What is kept only so long.
+    Retention {
+        #[command(subcommand)]
+        command: RetentionCommand,
     },
     /// The CA's public side.
     Ca {
@@ -189,6 +195,12 @@ enum AuditCommand {
 }
 
 #[derive(Subcommand)]
+enum RetentionCommand {
+    /// Count what was deleted, what is kept and what is over its time; fails if something is.
+    Report,
+}
+
+#[derive(Subcommand)]
 enum CaCommand {
     /// Write root.pem, issuing.pem and crl.pem.
     Export {
@@ -226,6 +238,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Parked => list_parked(&config).await,
         Command::Webhooks { again } => list_webhooks(&config, again).await,
         Command::Audit { command: AuditCommand::Export { dir } } => export_audit(&config, &dir).await,
+        Command::Retention { command: RetentionCommand::Report } => report_retention(&config).await,
         Command::Ca { command: CaCommand::Export { dir } } => init::export_ca(&config, &dir).await,
         Command::FactoryKey { label } => {
             init::set_factory_key(&config, &label, factory_key(&standard_input()?)?).await
@@ -259,6 +272,7 @@ async fn database(config: &Config) -> anyhow::Result<Db> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let state = state_with_outside(config).await?;
+    orders::seal_all(&state).await?;
     if !operators::any(&state.db).await? {
         tracing::warn!("nobody can log in yet: add an operator with `portal operator add NAME`");
     }
@@ -427,6 +441,15 @@ async fn export_audit(config: &Config, dir: &Path) -> anyhow::Result<()> {
     for (station, anchors) in &exported.anchors {
         print(&format!("{}: {anchors} anchors", dir.join(format!("anchors-{station}.jsonl")).display()));
     }
+    Ok(())
+}
+
+async fn report_retention(config: &Config) -> anyhow::Result<()> {
+    let programmes = Programmes::load(&config.programmes_dir)?;
+    let db = db::open(config).await?;
+    let report = retention::report(&db, &programmes, Clock::system().now_ms()).await?;
+    print(&report.to_string());
+    anyhow::ensure!(report.due() == 0, "data is kept over its time: does the portal run?");
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod form;
 mod intake;
 mod jobs;
 mod list;
+mod sealed;
 mod store;
 mod transition;
 
@@ -17,7 +18,9 @@ pub use jobs::{JobRow, jobs, leased as jobs_leased};
 pub use list::{
     COUNTED, Cursor, OrderPage, OrderRow, Query, SEARCHED, StateCount, count_states, list, state_totals,
 };
+pub(crate) use sealed::delete_content;
+pub use sealed::{find_by_number, seal_all};
 pub(crate) use store::add_history;
-pub use store::{HistoryEntry, OrderError, history, load, load_in};
+pub use store::{HistoryEntry, OrderError, Standing, history, load, load_in, standing};
 pub use transition::{Actor, approve, change_state, correct, record_payment, reject};
 pub(crate) use transition::{REASON_CHARS_MAX, pay_in};

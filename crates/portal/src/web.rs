@@ -13,6 +13,7 @@ mod pages;
 mod pay;
 mod session;
 mod shop;
+mod upload;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -54,6 +55,7 @@ pub fn router(state: AppState) -> Router {
         .merge(shop::routes())
         .merge(metrics::routes())
         .merge(pay::routes())
+        .merge(pages::picture_routes())
         .route("/assets/style.css", get(assets::style))
         .route("/assets/shop.css", get(assets::shop_style))
         .route("/assets/page.js", get(assets::script))

@@ -207,7 +207,7 @@ fn of_two_operators_who_act_at_once_one_wins_and_nothing_is_done_twice() {
             orders::reject(&bench.state, &number, "材料不全", &wang)
         )
     });
-    let order = bench.runtime.block_on(orders::load(&bench.state.db, &number)).unwrap().unwrap();
+    let order = bench.runtime.block_on(orders::load(&bench.state, &number)).unwrap().unwrap();
     let jobs = bench.runtime.block_on(orders::jobs(&bench.state.db, &number)).unwrap();
     let history = bench.runtime.block_on(orders::history(&bench.state.db, &number)).unwrap();
     assert_eq!(history.len(), 2);

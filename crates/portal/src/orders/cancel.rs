@@ -54,7 +54,7 @@ pub fn cancel_terms(order: &Order, jobs: &[JobRow]) -> CancelTerms {
 /// # Errors
 /// [`OrderError::NotCancellable`] with the reason; else as [`change_state`].
 pub async fn cancel(state: &AppState, number: &OrderNumber, actor: &Actor) -> Result<(), OrderError> {
-    let order = load(&state.db, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = load(state, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     if matches!(order.state, OrderState::Cancelled | OrderState::Refunded) {
         return Ok(());
     }
@@ -67,7 +67,8 @@ pub async fn cancel(state: &AppState, number: &OrderNumber, actor: &Actor) -> Re
 
 async fn cancel_unpaid(state: &AppState, number: &OrderNumber, actor: &Actor) -> Result<(), OrderError> {
     let mut tx = begin_write(&state.db).await?;
-    let order = load_in(&mut tx, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order =
+        load_in(&mut tx, &state.sealer, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     // The payment may have arrived since.
     if order.content.payment.is_some() {
         return Err(OrderError::Raced);

@@ -65,6 +65,28 @@ impl OrderContent {
     pub fn holder_name(&self) -> &str {
         self.holder.as_ref().map_or(&self.unit.name, |person| &person.name)
     }
+
+    /// What stays of it when its time is over: what was ordered, by which unit, for how much.
+    #[must_use]
+    pub(super) fn without_persons(self) -> Self {
+        let handler = Handler {
+            name: String::new(),
+            id_number: String::new(),
+            mobile: String::new(),
+            mail: String::new(),
+            ..self.handler
+        };
+        let nobody = |person: Person| Person { name: String::new(), id_number: String::new(), ..person };
+        let receiver = Receiver {
+            name: String::new(),
+            mobile: String::new(),
+            county: String::new(),
+            address: String::new(),
+            ..self.receiver
+        };
+        let legal_representative = self.legal_representative.map(nobody);
+        Self { handler, legal_representative, holder: self.holder.map(nobody), receiver, ..self }
+    }
 }
 
 /// 经办人.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     content::Order,
     form::{FieldError, OrderForm},
-    store::{HistoryEntry, OrderError, add_history, insert, load_in},
+    store::{HistoryEntry, OrderError, add_history, insert, load_in, standing},
     transition::Actor,
 };
 use crate::{
@@ -102,7 +102,7 @@ pub async fn accept(state: &AppState, order: &Value, actor: &Actor) -> Result<Ro
         Some(number) => number.clone(),
         None => free_number(state, &mut tx).await?,
     };
-    if let Some(old) = load_in(&mut tx, &number).await? {
+    if let Some(old) = load_in(&mut tx, &state.sealer, &number).await? {
         return Ok(repeated(&form, old));
     }
     let now_ms = state.clock.now_ms();
@@ -116,7 +116,7 @@ pub async fn accept(state: &AppState, order: &Value, actor: &Actor) -> Result<Ro
         created_ms: now_ms,
         changed_ms: now_ms,
     };
-    insert(&mut tx, &order).await?;
+    insert(&mut tx, &state.sealer, &order).await?;
     let who = actor.to_string();
     let entry = HistoryEntry { at_ms: now_ms, who, from: None, to: order.state, reason: String::new() };
     add_history(&mut tx, &number, &entry).await?;
@@ -154,7 +154,7 @@ fn refused(row: usize, number: Option<OrderNumber>, errors: Vec<FieldError>) -> 
 async fn free_number(state: &AppState, tx: &mut Connection) -> Result<OrderNumber, OrderError> {
     for _ in 0..NUMBER_TRIES {
         let number = new_number(state)?;
-        if load_in(tx, &number).await?.is_none() {
+        if standing(tx, &number).await?.is_none() {
             return Ok(number);
         }
     }

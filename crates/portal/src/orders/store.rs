@@ -3,9 +3,11 @@
 use model::{Fen, IllegalOrderState, OrderNumber, OrderState};
 use sqlx::Row as _;
 
-use super::content::{Order, OrderContent};
+use super::{content::Order, sealed};
 use crate::{
+    app::AppState,
     db::{Connection, Db, DbError, Row, Sql, Transaction, damaged},
+    seal::{SealError, Sealer},
     webhooks,
 };
 
@@ -50,6 +52,9 @@ pub enum OrderError {
         "暂时无法生成订单号，请重试 (no order number could be made: try again; check the machine's clock)"
     )]
     NoNumber,
+    /// What the order says does not open.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -76,34 +81,35 @@ pub struct HistoryEntry {
     pub reason: String,
 }
 
-const SELECT_ORDER: &str = "select number, content, product_title, amount_fen, state, reject_reason, created_ms, changed_ms \
+const SELECT_ORDER: &str = "select number, content, sealed, product_title, amount_fen, state, reject_reason, created_ms, changed_ms \
      from orders where number = $1";
 
 /// The order with this number.
 ///
 /// # Errors
-/// [`OrderError::Db`].
-pub async fn load(db: &Db, number: &OrderNumber) -> Result<Option<Order>, OrderError> {
-    let row = sqlx::query(SELECT_ORDER).bind(number.as_str()).fetch_optional(db).await?;
-    row.map(|row| order(&row)).transpose()
+/// [`OrderError::Db`], [`OrderError::Seal`].
+pub async fn load(state: &AppState, number: &OrderNumber) -> Result<Option<Order>, OrderError> {
+    let row = sqlx::query(SELECT_ORDER).bind(number.as_str()).fetch_optional(&state.db).await?;
+    row.map(|row| order(&state.sealer, &row)).transpose()
 }
 
 /// The order with this number, inside a transaction.
 ///
 /// # Errors
-/// [`OrderError::Db`].
-pub async fn load_in(tx: &mut Connection, number: &OrderNumber) -> Result<Option<Order>, OrderError> {
+/// [`OrderError::Db`], [`OrderError::Seal`].
+pub async fn load_in(
+    tx: &mut Connection,
+    sealer: &Sealer,
+    number: &OrderNumber,
+) -> Result<Option<Order>, OrderError> {
     let row = sqlx::query(SELECT_ORDER).bind(number.as_str()).fetch_optional(tx).await?;
-    row.map(|row| order(&row)).transpose()
+    row.map(|row| order(sealer, &row)).transpose()
 }
 
-fn order(row: &Row) -> Result<Order, OrderError> {
+fn order(sealer: &Sealer, row: &Row) -> Result<Order, OrderError> {
     let number: String = row.try_get("number")?;
-    let content: String = row.try_get("content")?;
-    let content: OrderContent =
-        serde_json::from_str(&content).map_err(|_| damaged(format!("the content of order {number}")))?;
     Ok(Order {
-        content,
+        content: sealed::open(sealer, row)?,
         product_title: row.try_get("product_title")?,
         amount: Fen(row.try_get::<i64, _>("amount_fen")?.unsigned_abs()),
         state: state(row.try_get("state")?)?,
@@ -114,16 +120,63 @@ fn order(row: &Row) -> Result<Order, OrderError> {
     })
 }
 
+/// How an order stands, without what its customer gave: nothing needs to be opened for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its number.
+    pub number: OrderNumber,
+    /// The programme's id.
+    pub programme: String,
+    /// `unit` or `personal`.
+    pub(super) holder_kind: String,
+    /// The name the certificate is made out to.
+    pub holder_name: String,
+    /// How many keys.
+    pub quantity: u16,
+    /// What it costs.
+    pub amount: Fen,
+    /// Where it stands.
+    pub state: OrderState,
+    /// Why it stands rejected.
+    pub reject_reason: Option<String>,
+}
+
+/// How the order with this number stands, inside a transaction.
+///
+/// # Errors
+/// [`OrderError::Db`].
+pub async fn standing(tx: &mut Connection, number: &OrderNumber) -> Result<Option<Standing>, OrderError> {
+    let row = sqlx::query::<Sql>(
+        "select programme, holder_kind, holder_name, quantity, amount_fen, state, reject_reason \
+         from orders where number = $1",
+    )
+    .bind(number.as_str())
+    .fetch_optional(tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let quantity: i64 = row.try_get("quantity")?;
+    Ok(Some(Standing {
+        number: number.clone(),
+        programme: row.try_get("programme")?,
+        holder_kind: row.try_get("holder_kind")?,
+        holder_name: row.try_get("holder_name")?,
+        quantity: u16::try_from(quantity).map_err(|_| damaged(format!("the quantity of order {number}")))?,
+        amount: Fen(row.try_get::<i64, _>("amount_fen")?.unsigned_abs()),
+        state: state(row.try_get("state")?)?,
+        reject_reason: row.try_get("reject_reason")?,
+    }))
+}
+
 pub(super) fn state(code: &str) -> Result<OrderState, DbError> {
     OrderState::from_code(code).ok_or_else(|| damaged(format!("the order state {code:?}")))
 }
 
-pub(super) async fn insert(tx: &mut Transaction, order: &Order) -> Result<(), OrderError> {
+pub(super) async fn insert(tx: &mut Transaction, sealer: &Sealer, order: &Order) -> Result<(), OrderError> {
     let content = &order.content;
     sqlx::query::<Sql>(
         "insert into orders (number, programme, product, product_title, holder_kind, holder_name, unit_name, years, \
-         quantity, amount_fen, state, content, created_ms, changed_ms) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)",
+         quantity, amount_fen, state, content, sealed, handler_mobile_digest, created_ms, changed_ms) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '', $12, $13, $14, $14)",
     )
     .bind(order.number.as_str())
     .bind(&content.programme)
@@ -136,18 +189,24 @@ pub(super) async fn insert(tx: &mut Transaction, order: &Order) -> Result<(), Or
     .bind(i64::from(content.quantity))
     .bind(fen_column(order.amount)?)
     .bind(order.state.code())
-    .bind(content_json(content)?)
+    .bind(sealed::seal(sealer, &order.number, content)?)
+    .bind(sealed::mobile_digest(sealer, content))
     .bind(order.created_ms)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(sealed::mark(tx, sealer, &order.number, content).await?)
 }
 
-pub(super) async fn replace_content(tx: &mut Transaction, order: &Order) -> Result<(), OrderError> {
+pub(super) async fn replace_content(
+    tx: &mut Transaction,
+    sealer: &Sealer,
+    order: &Order,
+) -> Result<(), OrderError> {
     let content = &order.content;
     sqlx::query::<Sql>(
         "update orders set product = $2, product_title = $3, holder_kind = $4, holder_name = $5, unit_name = $6, \
-         years = $7, quantity = $8, amount_fen = $9, content = $10 where number = $1",
+         years = $7, quantity = $8, amount_fen = $9, content = '', sealed = $10, handler_mobile_digest = $11 \
+         where number = $1",
     )
     .bind(order.number.as_str())
     .bind(&content.product)
@@ -158,10 +217,11 @@ pub(super) async fn replace_content(tx: &mut Transaction, order: &Order) -> Resu
     .bind(i64::from(content.years))
     .bind(i64::from(content.quantity))
     .bind(fen_column(order.amount)?)
-    .bind(content_json(content)?)
+    .bind(sealed::seal(sealer, &order.number, content)?)
+    .bind(sealed::mobile_digest(sealer, content))
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(sealed::mark(tx, sealer, &order.number, content).await?)
 }
 
 /// The word of a kind in `orders.holder_kind` and `jobs.certificate`.
@@ -170,10 +230,6 @@ pub(super) fn kind_code(kind: wire::CertificateKind) -> &'static str {
         wire::CertificateKind::Unit => "unit",
         wire::CertificateKind::Personal => "personal",
     }
-}
-
-pub(super) fn content_json(content: &OrderContent) -> Result<String, DbError> {
-    serde_json::to_string(content).map_err(|error| damaged(format!("an order that is no JSON ({error})")))
 }
 
 fn fen_column(amount: Fen) -> Result<i64, DbError> {

@@ -4,12 +4,11 @@ use std::fmt;
 
 use model::{IllegalOrderState, JobId, OrderNumber, OrderState, StationId};
 use serde_json::Value;
-use wire::CertificateKind;
 
 use super::{
     content::{Order, Payment},
     form::{OrderForm, read_payment},
-    store::{HistoryEntry, OrderError, add_history, kind_code, load, load_in, replace_content},
+    store::{HistoryEntry, OrderError, Standing, add_history, load, load_in, replace_content, standing},
 };
 use crate::{
     app::AppState,
@@ -52,7 +51,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// Moves an order to `to` inside a transaction and writes its history. Gives back the order as it stood before.
+/// Moves an order to `to` inside a transaction and writes its history. Gives back how the order stood before.
 ///
 /// The update is bound to the state that was read, so of two who act at once one is told [`OrderError::Raced`].
 ///
@@ -65,8 +64,8 @@ pub async fn change_state(
     actor: &Actor,
     reason: &str,
     now_ms: i64,
-) -> Result<Order, OrderError> {
-    let order = load_in(tx, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+) -> Result<Standing, OrderError> {
+    let order = standing(tx, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     order.state.become_state(to)?;
     let reject_reason = (to == OrderState::Rejected).then_some(reason);
     let updated = sqlx::query::<Sql>(
@@ -116,10 +115,10 @@ pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> R
     }
     let to = OrderState::AwaitingProduction;
     let order = change_state(&mut tx, number, to, actor, "", state.clock.now_ms()).await?;
-    let programme = programme_of(state, &order)?;
+    let programme = programme_of(state, &order.programme)?;
     let profiles = serde_json::to_string(&programme.key_profiles)
         .map_err(|error| damaged(format!("profiles that are no JSON ({error})")))?;
-    for index in 1..=order.content.quantity {
+    for index in 1..=order.quantity {
         insert_job(&mut tx, &order, index, &profiles).await?;
     }
     tx.commit().await?;
@@ -128,7 +127,7 @@ pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> R
 
 /// Rehearses the certificates while the customer can still correct the order. Later it would cost keys.
 async fn certifiable(state: &AppState, number: &OrderNumber) -> Result<(), OrderError> {
-    let order = load(&state.db, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = load(state, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     if order.state != OrderState::AwaitingReview {
         return Ok(());
     }
@@ -153,8 +152,12 @@ async fn has_jobs(tx: &mut Transaction, number: &OrderNumber) -> Result<bool, Or
     Ok(row.fetch_optional(&mut **tx).await?.is_some())
 }
 
-async fn insert_job(tx: &mut Transaction, order: &Order, index: u16, profiles: &str) -> Result<(), DbError> {
-    let kind: CertificateKind = order.content.holder_kind;
+async fn insert_job(
+    tx: &mut Transaction,
+    order: &Standing,
+    index: u16,
+    profiles: &str,
+) -> Result<(), DbError> {
     sqlx::query::<Sql>(
         "insert into jobs (job, order_number, idx, programme, certificate, profiles, holder, state, attempts) \
          values ($1, $2, $3, $4, $5, $6, $7, 'waiting', 0)",
@@ -162,10 +165,10 @@ async fn insert_job(tx: &mut Transaction, order: &Order, index: u16, profiles: &
     .bind(JobId::new(order.number.clone(), index).to_string())
     .bind(order.number.as_str())
     .bind(i64::from(index))
-    .bind(&order.content.programme)
-    .bind(kind_code(kind))
+    .bind(&order.programme)
+    .bind(&order.holder_kind)
     .bind(profiles)
-    .bind(order.content.holder_name())
+    .bind(&order.holder_name)
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -186,7 +189,7 @@ pub async fn reject(
         return Err(OrderError::Reason);
     }
     let mut tx = begin_write(&state.db).await?;
-    let old = load_in(&mut tx, number).await?;
+    let old = standing(&mut tx, number).await?;
     if old
         .is_some_and(|old| old.state == OrderState::Rejected && old.reject_reason.as_deref() == Some(reason))
     {
@@ -212,18 +215,19 @@ pub async fn correct(
     let form = OrderForm::read(content, &state.programmes).map_err(OrderError::Content)?;
     let mut tx = begin_write(&state.db).await?;
     let to = OrderState::AwaitingReview;
-    let old = load_in(&mut tx, number).await?;
-    if old.is_some_and(|old| old.state == to && old.content == form.content) {
+    let old = load_in(&mut tx, &state.sealer, number).await?;
+    let old = old.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    if old.state == to && old.content == form.content {
         return Ok(());
     }
-    let old = change_state(&mut tx, number, to, actor, "", state.clock.now_ms()).await?;
+    change_state(&mut tx, number, to, actor, "", state.clock.now_ms()).await?;
     if old.state != OrderState::Rejected {
         return Err(IllegalOrderState { from: old.state, to }.into());
     }
     form.may_replace(&old).map_err(OrderError::Content)?;
     let order =
         Order { content: form.content, product_title: form.product_title, amount: form.amount, ..old };
-    replace_content(&mut tx, &order).await?;
+    replace_content(&mut tx, &state.sealer, &order).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -241,16 +245,17 @@ pub async fn record_payment(
 ) -> Result<(), OrderError> {
     let mut tx = begin_write(&state.db).await?;
     let to = OrderState::AwaitingReview;
-    let order = load_in(&mut tx, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
-    let payment =
-        read_payment(payment, programme_of(state, &order)?, order.amount).map_err(OrderError::Content)?;
+    let order = load_in(&mut tx, &state.sealer, number).await?;
+    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let programme = programme_of(state, &order.content.programme)?;
+    let payment = read_payment(payment, programme, order.amount).map_err(OrderError::Content)?;
     if order.content.payment.as_ref() == Some(&payment) {
         return Ok(());
     }
     if order.state != OrderState::AwaitingPayment {
         return Err(IllegalOrderState { from: order.state, to }.into());
     }
-    pay_in(&mut tx, state, number, payment, actor).await?;
+    pay_in(&mut tx, state, order, payment, actor).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -262,18 +267,17 @@ pub async fn record_payment(
 pub(crate) async fn pay_in(
     tx: &mut Transaction,
     state: &AppState,
-    number: &OrderNumber,
+    mut order: Order,
     payment: Payment,
     actor: &Actor,
 ) -> Result<(), OrderError> {
     let to = OrderState::AwaitingReview;
-    let mut order = change_state(tx, number, to, actor, "", state.clock.now_ms()).await?;
+    change_state(tx, &order.number, to, actor, "", state.clock.now_ms()).await?;
     order.content.payment = Some(payment);
-    replace_content(tx, &order).await
+    replace_content(tx, &state.sealer, &order).await
 }
 
-fn programme_of<'a>(state: &'a AppState, order: &Order) -> Result<&'a Programme, DbError> {
-    let id = &order.content.programme;
+fn programme_of<'a>(state: &'a AppState, id: &str) -> Result<&'a Programme, DbError> {
     state
         .programmes
         .get(id)

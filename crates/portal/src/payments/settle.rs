@@ -79,7 +79,7 @@ async fn arrived(
     trade: &Trade,
 ) -> Result<Outcome, PaymentError> {
     let now_ms = state.clock.now_ms();
-    let order = orders::load_in(tx, &row.order).await?;
+    let order = orders::load_in(tx, &state.sealer, &row.order).await?;
     let order = order.ok_or_else(|| orders::OrderError::Unknown(row.order.clone()))?;
     let outcome = judge(&order, row, trade);
     let trouble = matches!(outcome, Outcome::Amount | Outcome::Surplus).then_some(outcome.code());
@@ -105,7 +105,7 @@ async fn arrived(
                 paid_fen: trade.amount,
                 reference: trade.trade_no.clone(),
             };
-            orders::pay_in(tx, state, &row.order, payment, &Actor::System).await?;
+            orders::pay_in(tx, state, order, payment, &Actor::System).await?;
             // Another attempt may be open, because this one was given up.
             expire(tx, &row.order, now_ms).await?;
         }

@@ -39,7 +39,7 @@ pub(super) async fn certify(
     may_certify(&mut connection, station, job, key).await?;
     drop(connection);
 
-    let order = orders::load(&desk.state.db, job.order()).await?;
+    let order = orders::load(&desk.state, job.order()).await?;
     let content = order.ok_or_else(|| damaged(format!("the order of job {job}")))?.content;
     let subject =
         subject(&desk.state.programmes, &content).map_err(|error| Refusal::later(error.to_string()))?;

@@ -108,7 +108,7 @@ async fn check(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Re
 /// Rehearses the certificates before a key is bound. A job whose order cannot be certified is stuck until an operator releases it.
 async fn certifiable(desk: &Desk, station: &StationId, request: &SecretsRequest) -> Result<(), Refusal> {
     let state = &desk.state;
-    let order = orders::load(&state.db, request.job.order()).await?;
+    let order = orders::load(state, request.job.order()).await?;
     let content = order.ok_or_else(|| damaged(format!("the order of job {}", request.job)))?.content;
     let certified = match subject(&state.programmes, &content) {
         Ok(subject) => desk.authority.rehearsal.certify(subject, state.clock.now().into()).await,

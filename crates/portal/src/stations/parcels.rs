@@ -57,7 +57,7 @@ pub(super) async fn parcel(
         return Ok(parcel);
     }
     drop(connection);
-    let order = orders::load(&desk.state.db, number).await?;
+    let order = orders::load(&desk.state, number).await?;
     let order = order.ok_or_else(|| damaged(format!("order {number}, which has jobs")))?;
     if order.state != model::OrderState::AwaitingProduction {
         return Err(Refusal::invalid(format!(

@@ -62,6 +62,12 @@ impl From<OrderError> for Refusal {
     fn from(error: OrderError) -> Self {
         match error {
             OrderError::Db(error) => error.into(),
+            OrderError::Seal(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "an order does not open");
+                Self::later(
+                    "门户数据无法解密，请联系管理员 (the portal cannot open this order: tell its administrator)",
+                )
+            }
             OrderError::Raced => Self::later(error.to_string()),
             other => Self::invalid(other.to_string()),
         }

@@ -12,7 +12,7 @@ use crate::{
     audit::{self, What},
     clock::Clock,
     db::{Db, DbError, Sql, Transaction, begin_write, damaged},
-    orders::{Actor, HistoryEntry, OrderError, REASON_CHARS_MAX, add_history, load_in},
+    orders::{Actor, HistoryEntry, OrderError, REASON_CHARS_MAX, add_history, standing},
 };
 
 /// What became of the job's key.
@@ -113,7 +113,7 @@ async fn may_release(tx: &mut Transaction, job: &Job, release: &Release) -> Resu
     if release.seen_key.as_ref().is_some_and(|seen| *seen != key) {
         return Err(OrderError::Raced);
     }
-    let order = load_in(tx, job.id.order()).await?;
+    let order = standing(tx, job.id.order()).await?;
     let order = order.ok_or_else(|| damaged(format!("the order of job {}", job.id)))?;
     if order.state != OrderState::AwaitingProduction {
         return Err(OrderError::NotReleasable("订单不在待制证状态 (its order is not in production)"));

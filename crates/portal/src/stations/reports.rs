@@ -12,7 +12,7 @@ use super::{desk::Desk, refusal::Refusal};
 use crate::{
     audit::{self, Head, What},
     db::{Connection, DbError, Sql, Transaction, begin_write, damaged},
-    orders::{Actor, change_state, load_in},
+    orders::{Actor, change_state, standing},
 };
 
 const ID_BYTES_MAX: usize = 256;
@@ -253,7 +253,7 @@ async fn label_printed(
             printed.order, printed.waybill
         )));
     }
-    let order = load_in(tx, &printed.order).await?;
+    let order = standing(tx, &printed.order).await?;
     let order = order.ok_or_else(|| damaged(format!("order {}, which has a parcel", printed.order)))?;
     // A second print of the same label is not a second change of state.
     if matches!(order.state, OrderState::AwaitingDelivery | OrderState::Completed) {

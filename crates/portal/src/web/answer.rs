@@ -57,7 +57,7 @@ pub(super) fn order_status(error: &OrderError) -> StatusCode {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         OrderError::NoNumber => StatusCode::SERVICE_UNAVAILABLE,
-        OrderError::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        OrderError::Db(_) | OrderError::Seal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -103,7 +103,7 @@ pub(super) async fn show_order(
 }
 
 async fn order_json(state: &AppState, number: &OrderNumber) -> Result<Value, ApiError> {
-    let order = orders::load(&state.db, number).await?;
+    let order = orders::load(state, number).await?;
     let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     let history = orders::history(&state.db, number).await?;
     let made = stations::made(&state.db, number).await.map_err(OrderError::from)?;

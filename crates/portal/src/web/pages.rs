@@ -3,6 +3,7 @@
 mod login;
 mod order;
 mod orders;
+mod pictures;
 mod stations;
 mod stock;
 
@@ -15,6 +16,7 @@ use axum::{
 pub(super) use login::{log_in, log_out, login_form};
 pub(super) use order::{Section, approve, order, reject, release, sections};
 pub(super) use orders::{count, midnight, orders, total};
+pub(super) use pictures::routes as picture_routes;
 pub(super) use stations::{BoardQuery, StationPart, is_brief, stations};
 pub(super) use stock::stock;
 

@@ -27,7 +27,7 @@ fn printed(order: &model::OrderNumber, waybill: &str, id: &str) -> Report {
 }
 
 fn state(portal: &Portal, order: &model::OrderNumber) -> OrderState {
-    portal.runtime.block_on(portal::orders::load(&portal.state.db, order)).unwrap().unwrap().state
+    portal.runtime.block_on(portal::orders::load(&portal.state, order)).unwrap().unwrap().state
 }
 
 on_desk!(n11_one_order_one_waybill_and_the_label_brings_it_to_delivery, |portal| {

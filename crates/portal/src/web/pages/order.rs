@@ -93,7 +93,7 @@ async fn order_page(
     number: &OrderNumber,
     message: String,
 ) -> Result<OrderPage, OrderError> {
-    let order = orders::load(&state.db, number).await?;
+    let order = orders::load(state, number).await?;
     let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     let programme = state.programmes.get(&order.content.programme);
     let programme =
@@ -276,7 +276,7 @@ async fn after_review(
 ) -> Response {
     match done {
         Ok(()) => Redirect::to(&format!("/orders/{number}")).into_response(),
-        Err(error @ OrderError::Db(_)) => order_trouble(lang, error),
+        Err(error @ (OrderError::Db(_) | OrderError::Seal(_))) => order_trouble(lang, error),
         Err(error) => show(state, operator, lang, number, Some(error)).await,
     }
 }

@@ -103,7 +103,7 @@ async fn my_order_page(
     number: &OrderNumber,
     message: String,
 ) -> Result<MyOrderPage, OrderError> {
-    let order = orders::load(&state.db, number).await?;
+    let order = orders::load(state, number).await?;
     let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     let programme = state.programmes.get(&order.content.programme);
     let programme =

@@ -1,0 +1,226 @@
+//! Pictures in the database: sealed, one an owner and kind.
+
+use std::{fmt::Display, time::Duration};
+
+use image::RgbImage;
+use model::Secret;
+use ring::digest;
+use sqlx::Row as _;
+use tokio::task::spawn_blocking;
+
+use super::{
+    Picture, PictureError, PictureKind, carries_code,
+    decode::{self, Decoded},
+    kind_from_code, links,
+};
+use crate::{
+    app::AppState,
+    audit::{self, What},
+    db::{Connection, Db, DbError, Row, Sql, begin_write, damaged},
+};
+
+/// How long a picture waits for its turn to be decoded.
+const TURN_WAIT: Duration = Duration::from_secs(30);
+
+const COLUMNS: &str = "id, owner, first_owner, kind, bytes, width, height, sheet, created_ms";
+
+/// Takes a picture; it replaces the one of its kind that the owner had. The same picture twice is one.
+///
+/// # Errors
+/// [`PictureError`] says what is wrong with it and what to do.
+pub async fn put(
+    state: &AppState,
+    owner: &str,
+    kind: PictureKind,
+    bytes: Vec<u8>,
+    actor: &(impl Display + Sync),
+) -> Result<Picture, PictureError> {
+    put_by(state, owner, kind, bytes, actor, None).await
+}
+
+/// As [`put`]; a one-time link by which it came is used up in the same transaction.
+pub(super) async fn put_by(
+    state: &AppState,
+    owner: &str,
+    kind: PictureKind,
+    bytes: Vec<u8>,
+    actor: &(impl Display + Sync),
+    link: Option<&str>,
+) -> Result<Picture, PictureError> {
+    let sha = digest::digest(&digest::SHA256, &bytes);
+    let source = state.sealer.digest("picture", &hex::encode(sha));
+    if link.is_none()
+        && let Some(same) = same(&state.db, owner, kind, &source).await?
+    {
+        return Ok(same);
+    }
+    let decoded = in_turn(state, move || decode::decode(&bytes, kind)).await?;
+    let sheet = if carries_code(kind) { Some(code_of(state, decoded.pixels.clone()).await?) } else { None };
+    let picture = Picture {
+        id: new_id()?,
+        owner: owner.to_owned(),
+        first_owner: owner.to_owned(),
+        kind,
+        bytes: i64::try_from(decoded.jpeg.len()).map_err(|_| PictureError::TooLarge)?,
+        width: decoded.width.into(),
+        height: decoded.height.into(),
+        sheet,
+        created_ms: state.clock.now_ms(),
+    };
+    keep(state, &picture, &decoded, &source, actor, link).await?;
+    Ok(picture)
+}
+
+async fn keep(
+    state: &AppState,
+    picture: &Picture,
+    decoded: &Decoded,
+    source: &str,
+    actor: &impl Display,
+    link: Option<&str>,
+) -> Result<(), PictureError> {
+    let sealed = state.sealer.seal(&context(&picture.id), &decoded.jpeg)?;
+    let mut tx = begin_write(&state.db).await?;
+    if let Some(link) = link {
+        links::use_up(&mut tx, link, picture.created_ms).await?;
+    }
+    sqlx::query::<Sql>("delete from pictures where owner = $1 and kind = $2")
+        .bind(&picture.owner)
+        .bind(picture.kind.code())
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query::<Sql>(
+        "insert into pictures (id, owner, first_owner, kind, sealed, bytes, width, height, source, sheet, created_ms) \
+         values ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(&picture.id)
+    .bind(&picture.owner)
+    .bind(picture.kind.code())
+    .bind(sealed)
+    .bind(picture.bytes)
+    .bind(picture.width)
+    .bind(picture.height)
+    .bind(source)
+    .bind(&picture.sheet)
+    .bind(picture.created_ms)
+    .execute(&mut *tx)
+    .await?;
+    let detail = format!("picture={} kind={} bytes={}", picture.id, picture.kind.code(), picture.bytes);
+    audit::record(&mut tx, picture.created_ms, actor, What::PictureStored, &picture.owner, &detail).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn same(
+    db: &Db,
+    owner: &str,
+    kind: PictureKind,
+    source: &str,
+) -> Result<Option<Picture>, PictureError> {
+    let sql = format!("select {COLUMNS} from pictures where owner = $1 and kind = $2 and source = $3");
+    let row = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(owner).bind(kind.code()).bind(source);
+    Ok(row.fetch_optional(db).await?.map(|row| picture(&row)).transpose()?)
+}
+
+/// Work on pixels is done off the async threads, a few pictures at a time. A decoder that panics has met a damaged picture.
+pub(super) async fn in_turn<T: Send + 'static>(
+    state: &AppState,
+    work: impl FnOnce() -> Result<T, PictureError> + Send + 'static,
+) -> Result<T, PictureError> {
+    let turn = tokio::time::timeout(TURN_WAIT, state.papers.decoding.acquire()).await;
+    let _turn = turn.map_err(|_| PictureError::Busy)?.map_err(|_| PictureError::Busy)?;
+    spawn_blocking(work).await.map_err(|_| PictureError::Unreadable)?
+}
+
+/// What the code says. A picture in which the reader loses its way has no code that it could read.
+async fn code_of(state: &AppState, pixels: RgbImage) -> Result<String, PictureError> {
+    match in_turn(state, move || Ok(decode::read_code(&pixels))).await {
+        Err(PictureError::Unreadable) => Ok(String::new()),
+        other => other,
+    }
+}
+
+fn new_id() -> Result<String, PictureError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| crate::seal::SealError::Cipher("the machine gives no random bytes"))?;
+    Ok(hex::encode(bytes))
+}
+
+fn context(id: &str) -> String {
+    format!("picture:{id}")
+}
+
+fn picture(row: &Row) -> Result<Picture, DbError> {
+    let kind: String = row.try_get("kind")?;
+    Ok(Picture {
+        id: row.try_get("id")?,
+        owner: row.try_get("owner")?,
+        first_owner: row.try_get("first_owner")?,
+        kind: kind_from_code(&kind).ok_or_else(|| damaged(format!("the kind of a picture {kind:?}")))?,
+        bytes: row.try_get("bytes")?,
+        width: row.try_get("width")?,
+        height: row.try_get("height")?,
+        sheet: row.try_get("sheet")?,
+        created_ms: row.try_get("created_ms")?,
+    })
+}
+
+/// An owner's pictures, without their pixels, in the order of [`PictureKind::ALL`].
+///
+/// # Errors
+/// The database's.
+pub async fn list(db: &Db, owner: &str) -> Result<Vec<Picture>, PictureError> {
+    let sql = format!("select {COLUMNS} from pictures where owner = $1");
+    let rows = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(owner).fetch_all(db).await?;
+    let mut pictures: Vec<Picture> = rows.iter().map(picture).collect::<Result<_, _>>()?;
+    pictures.sort_by_key(|picture| PictureKind::ALL.iter().position(|kind| *kind == picture.kind));
+    Ok(pictures)
+}
+
+/// A picture and its JPEG, as its own customer sees it. Operators see [`view`](super::view()).
+///
+/// # Errors
+/// The database's; a picture that was moved to another row, or changed, does not open.
+pub async fn get(state: &AppState, id: &str) -> Result<Option<(Picture, Secret)>, PictureError> {
+    let sql = format!("select {COLUMNS}, sealed from pictures where id = $1");
+    let row = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(&state.db).await?;
+    let Some(row) = row else { return Ok(None) };
+    let sealed: Vec<u8> = row.try_get("sealed")?;
+    Ok(Some((picture(&row)?, state.sealer.open_sealed(&context(id), &sealed)?)))
+}
+
+/// Gives `from`'s pictures to `to`, inside a transaction: of a kind that both have, `from`'s stays. Links of `from` end.
+///
+/// # Errors
+/// The database's.
+pub async fn move_to(tx: &mut Connection, from: &str, to: &str) -> Result<(), PictureError> {
+    sqlx::query::<Sql>(
+        "delete from pictures where owner = $2 and kind in (select kind from pictures where owner = $1)",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query::<Sql>("update pictures set owner = $2 where owner = $1")
+        .bind(from)
+        .bind(to)
+        .execute(&mut *tx)
+        .await?;
+    links::end(tx, from).await
+}
+
+/// Deletes an owner's pictures and links, inside a transaction. Gives the digests of what was deleted.
+///
+/// # Errors
+/// The database's.
+pub async fn delete(tx: &mut Connection, owner: &str) -> Result<Vec<String>, PictureError> {
+    let rows = sqlx::query::<Sql>("select source from pictures where owner = $1")
+        .bind(owner)
+        .fetch_all(&mut *tx)
+        .await?;
+    let digests = rows.iter().map(|row| row.try_get("source")).collect::<Result<_, _>>()?;
+    sqlx::query::<Sql>("delete from pictures where owner = $1").bind(owner).execute(&mut *tx).await?;
+    links::end(tx, owner).await?;
+    Ok(digests)
+}
