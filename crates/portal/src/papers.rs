@@ -32,7 +32,7 @@ pub enum PapersError {
 /// Shared by all who take pictures in or print letters.
 #[derive(Debug)]
 pub struct Papers {
-    pub(crate) decoding: Semaphore,
+    pub(crate) decoding: Arc<Semaphore>,
     pub(crate) uploads: Semaphore,
     /// When data over its time was last looked for and none was left.
     pub(crate) swept_ms: AtomicI64,
@@ -42,7 +42,7 @@ pub struct Papers {
 impl Default for Papers {
     fn default() -> Self {
         Self {
-            decoding: Semaphore::new(DECODING),
+            decoding: Arc::new(Semaphore::new(DECODING)),
             uploads: Semaphore::new(UPLOADS),
             swept_ms: AtomicI64::new(i64::MIN),
             letters: OnceCell::new(),

@@ -127,8 +127,13 @@ pub(super) async fn in_turn<T: Send + 'static>(
     state: &AppState,
     work: impl FnOnce() -> Result<T, PictureError> + Send + 'static,
 ) -> Result<T, PictureError> {
-    let turn = tokio::time::timeout(TURN_WAIT, state.papers.decoding.acquire()).await;
-    let _turn = turn.map_err(|_| PictureError::Busy)?.map_err(|_| PictureError::Busy)?;
+    let turn = tokio::time::timeout(TURN_WAIT, state.papers.decoding.clone().acquire_owned()).await;
+    let turn = turn.map_err(|_| PictureError::Busy)?.map_err(|_| PictureError::Busy)?;
+    // The turn ends with the work, also when nobody waits for it any more.
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
     spawn_blocking(work).await.map_err(|_| PictureError::Unreadable)?
 }
 

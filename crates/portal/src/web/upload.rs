@@ -1,6 +1,4 @@
-//! Forms with files: `multipart/form-data`, read within bounds. Names that the sender gives its files are not looked at.
-
-use std::collections::BTreeMap;
+//! A form with one picture: `multipart/form-data`, read within bounds. The name that the sender gives its file is not looked at.
 
 use axum::{
     extract::{
@@ -8,7 +6,6 @@ use axum::{
         multipart::{Field, MultipartError},
     },
     http::StatusCode,
-    response::{IntoResponse, Response},
 };
 
 use crate::{
@@ -16,18 +13,16 @@ use crate::{
     pictures::{PICTURE_BYTES_MAX, PictureError},
 };
 
-/// Fields of one form.
-const FIELDS_MAX: usize = 200;
-/// All texts of one form together.
-const TEXTS_BYTES_MAX: usize = 64 * 1024;
+/// Parts of one form.
+const PARTS_MAX: usize = 16;
+/// The part that is the picture.
+const PICTURE: &str = "picture";
+/// A picture somewhat too large is read to its end all the same, so that the browser sees why it was refused instead of a connection that
+/// breaks.
+const FORM_BYTES_MAX: usize = 3 * PICTURE_BYTES_MAX;
 
-/// A form that was read.
-pub(super) struct Upload {
-    /// Texts by field; of a field that comes twice the last.
-    pub(super) texts: BTreeMap<String, String>,
-    /// Files by field, in order; a field where no file was chosen is left out.
-    pub(super) files: Vec<(String, Vec<u8>)>,
-}
+/// The picture of a form; empty if none was chosen.
+pub(super) struct Upload(pub(super) Vec<u8>);
 
 /// Why a form was not read.
 pub(super) enum UploadError {
@@ -58,12 +53,6 @@ impl UploadError {
     }
 }
 
-impl IntoResponse for UploadError {
-    fn into_response(self) -> Response {
-        (self.status(), self.message()).into_response()
-    }
-}
-
 /// What a picture's error is in HTTP.
 pub(super) fn picture_status(error: &PictureError) -> StatusCode {
     match error {
@@ -76,10 +65,9 @@ pub(super) fn picture_status(error: &PictureError) -> StatusCode {
     }
 }
 
-/// The body limit of a route that takes `files` pictures. A file somewhat too large is read to its end all the same, so that the browser
-/// sees why it was refused instead of a connection that breaks.
-pub(super) fn limit(files: usize) -> DefaultBodyLimit {
-    DefaultBodyLimit::max(TEXTS_BYTES_MAX + (files + 1) * 2 * PICTURE_BYTES_MAX)
+/// The body limit of a route that takes a picture.
+pub(super) fn limit() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(FORM_BYTES_MAX)
 }
 
 impl FromRequest<AppState> for Upload {
@@ -88,44 +76,31 @@ impl FromRequest<AppState> for Upload {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, UploadError> {
         let busy = || UploadError::Picture(PictureError::Busy);
         let _turn = state.papers.uploads.try_acquire().map_err(|_| busy())?;
-        let multipart = Multipart::from_request(request, state).await;
-        read(multipart.map_err(|error| UploadError::Form(error.status()))?).await
+        let form = Multipart::from_request(request, state).await;
+        read(form.map_err(|error| UploadError::Form(error.status()))?).await
     }
 }
 
 async fn read(mut form: Multipart) -> Result<Upload, UploadError> {
-    let mut upload = Upload { texts: BTreeMap::new(), files: Vec::new() };
-    let (mut texts_left, mut too_large) = (TEXTS_BYTES_MAX, false);
-    for _ in 0..FIELDS_MAX {
-        let Some(field) = form.next_field().await.map_err(cut_off)? else {
-            if too_large {
-                return Err(UploadError::Picture(PictureError::TooLarge));
-            }
-            return Ok(upload);
+    let mut picture = Some(Vec::new());
+    for _ in 0..PARTS_MAX {
+        let Some(part) = form.next_field().await.map_err(cut_off)? else {
+            return picture.map(Upload).ok_or(UploadError::Picture(PictureError::TooLarge));
         };
-        let name = field.name().unwrap_or_default().to_owned();
-        if field.file_name().is_some() {
-            match bytes(field, PICTURE_BYTES_MAX).await? {
-                None => too_large = true,
-                Some(bytes) if bytes.is_empty() => {}
-                Some(bytes) => upload.files.push((name, bytes)),
-            }
-            continue;
+        let is_picture = part.name() == Some(PICTURE);
+        let bytes = bytes(part).await?;
+        if is_picture {
+            picture = bytes;
         }
-        let form_error = || UploadError::Form(StatusCode::PAYLOAD_TOO_LARGE);
-        let text = bytes(field, texts_left).await?.ok_or_else(form_error)?;
-        texts_left -= text.len();
-        let text = String::from_utf8(text).map_err(|_| UploadError::Form(StatusCode::BAD_REQUEST))?;
-        upload.texts.insert(name, text);
     }
     Err(UploadError::Form(StatusCode::BAD_REQUEST))
 }
 
-/// A field's bytes, or `None` if there are more than `max`; it is read to its end in any case.
-async fn bytes(mut field: Field<'_>, max: usize) -> Result<Option<Vec<u8>>, UploadError> {
+/// A part's bytes, or `None` if there are too many; it is read to its end in any case.
+async fn bytes(mut part: Field<'_>) -> Result<Option<Vec<u8>>, UploadError> {
     let mut bytes = Some(Vec::new());
-    while let Some(chunk) = field.chunk().await.map_err(cut_off)? {
-        bytes = bytes.filter(|bytes| bytes.len() + chunk.len() <= max);
+    while let Some(chunk) = part.chunk().await.map_err(cut_off)? {
+        bytes = bytes.filter(|bytes| bytes.len() + chunk.len() <= PICTURE_BYTES_MAX);
         if let Some(bytes) = &mut bytes {
             bytes.extend_from_slice(&chunk);
         }

@@ -31,7 +31,7 @@ use crate::{
 };
 
 pub(in crate::web) fn routes() -> Router<AppState> {
-    let phone = get(phone_page).post(take).layer(upload::limit(1));
+    let phone = get(phone_page).post(take).layer(upload::limit());
     Router::new()
         .route("/u/{token}", phone)
         .route("/u/{token}/state", get(link_state))
@@ -84,12 +84,11 @@ async fn take(
     Path(token): Path<String>,
     form: Result<Upload, UploadError>,
 ) -> Response {
-    let form = match form {
+    let Upload(picture) = match form {
         Ok(form) => form,
         Err(error) => return show(&state, lang, &token, Some((error.status(), error.message()))).await,
     };
-    let bytes = form.files.into_iter().find(|(name, _)| name == "picture").map(|(_, bytes)| bytes);
-    match links::take(&state, &token, bytes.unwrap_or_default()).await {
+    match links::take(&state, &token, picture).await {
         Ok(_) => Redirect::to(&format!("/u/{token}")).into_response(),
         Err(error) if error.is_ours() => trouble(lang, &error),
         Err(error) => show(&state, lang, &token, Some((picture_status(&error), error.to_string()))).await,
