@@ -20,11 +20,11 @@ const RULE: u32 = 3;
 /// The side of the QR code's place: 34 mm, so that a photo of the whole sheet still shows it.
 const CODE: u32 = 272;
 /// Type of running text, and the smallest it may shrink to.
-const BODY: (u32, u32) = (36, 24);
+const BODY: (u32, u32) = (32, 24);
 const SMALL: u32 = 28;
 /// The first column of a table.
 const LABELS: u32 = 330;
-const ROW: u32 = 76;
+const ROW: u32 = 64;
 /// Three boxes and two gaps make a row.
 const GAP: u32 = 20;
 const BOX: u32 = (INNER - 2 * GAP) / 3;
@@ -146,9 +146,10 @@ fn letter(data: &LetterData, font: &Typeface<'_>, pages: u32) -> Result<Drawing,
     if let Some(name) = &data.legal_representative {
         page.row("legal_representative.name", "法定代表人", name)?;
     }
-    page.y += 50;
+    page.y += 40;
     page.signatures(data.legal_representative.is_some());
-    page.notes(&[LETTER_NOTE], HEIGHT - MARGIN - 150)?;
+    let y = page.y;
+    page.notes(&[LETTER_NOTE], y)?;
     page.foot(1, pages);
     Ok(page.sheet.drawing)
 }
@@ -204,13 +205,13 @@ impl Page<'_> {
                 .ok_or(LabelError::TooLong { field })?,
         };
         let step = (LEADING * size as f32).ceil() as u32;
-        let height = ROW.max(lines.len() as u32 * step + 24);
+        let height = ROW.max(lines.len() as u32 * step + 20);
         let top = self.y + (height - lines.len() as u32 * step) / 2;
         for (line, at) in lines.iter().zip(0u32..) {
             self.sheet.line(x as f32, (top + at * step) as f32, size, line, Style::Plain);
         }
-        let label_top = self.y as f32 + (height as f32 - LEADING * 32.0) / 2.0;
-        self.sheet.line((MARGIN + 16) as f32, label_top, 32, label, Style::Bold);
+        let label_top = self.y as f32 + (height as f32 - LEADING * 30.0) / 2.0;
+        self.sheet.line((MARGIN + 16) as f32, label_top, 30, label, Style::Bold);
         for x in [MARGIN, MARGIN + LABELS - 16, MARGIN + INNER - RULE] {
             self.sheet.rule(x, self.y, RULE, height);
         }
@@ -221,7 +222,7 @@ impl Page<'_> {
 
     /// Running text of our own.
     fn paragraph(&mut self, text: &str) -> Result<(), LabelError> {
-        self.text(text, BODY.0, 18)
+        self.text(text, BODY.0, 14)
     }
 
     fn text(&mut self, text: &str, size: u32, after: u32) -> Result<(), LabelError> {
@@ -254,7 +255,7 @@ impl Page<'_> {
 
     /// Places for the stamp and, where it is wanted, the legal representative's signature; the date below.
     fn signatures(&mut self, legal_representative: bool) {
-        let height = 430;
+        let height = 380;
         let stamp = Area::new(WIDTH - MARGIN - 560, self.y, 560, height);
         self.frame(stamp);
         self.sheet.line((stamp.x + 16) as f32, (stamp.y + 12) as f32, SMALL, STAMP_HERE, Style::Plain);
@@ -264,7 +265,7 @@ impl Page<'_> {
             self.sheet.line((sign.x + 16) as f32, (sign.y + 12) as f32, SMALL, SIGN_HERE, Style::Plain);
         }
         self.sheet.line(stamp.x as f32, (self.y + height + 24) as f32, 34, DATE, Style::Plain);
-        self.y += height + 80;
+        self.y += height + 110;
     }
 
     /// Three boxes in a row, each under its name.

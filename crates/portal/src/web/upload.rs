@@ -6,6 +6,7 @@ use axum::{
         multipart::{Field, MultipartError},
     },
     http::StatusCode,
+    response::{IntoResponse, Response},
 };
 
 use crate::{
@@ -50,6 +51,12 @@ impl UploadError {
             Self::Picture(error) => picture_status(error),
             Self::Form(status) => *status,
         }
+    }
+}
+
+impl IntoResponse for UploadError {
+    fn into_response(self) -> Response {
+        (self.status(), self.message()).into_response()
     }
 }
 
