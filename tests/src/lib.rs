@@ -7,6 +7,7 @@ pub mod inside;
 pub mod invariants;
 pub mod kills;
 pub mod laws;
+pub mod office;
 pub mod orders;
 pub mod pcscd;
 pub mod places;

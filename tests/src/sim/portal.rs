@@ -31,7 +31,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::time::WorldClock;
-use crate::{places::tree, stack};
+use crate::{office, places::tree};
 
 const HSM: &str = "UKEY_SIM_HSM";
 /// The stations of every seed.
@@ -76,9 +76,9 @@ impl Template {
     pub fn make() -> Result<Self> {
         ensure!(std::env::var_os(HSM).is_some(), "the vault has no HSM of its own: see with_hsm");
         let dir = folder()?;
-        stack::write_secrets(dir.path())?;
+        office::write_secrets(dir.path())?;
         let file = dir.path().join("portal.toml");
-        std::fs::write(&file, stack::portal_config(dir.path(), 1, 1, 1))?;
+        std::fs::write(&file, office::portal_config(dir.path(), 1, 1, 1))?;
         let config = Config::load(&file)?;
         let programmes = Programmes::load(&config.programmes_dir)?;
         let profiles = profile::load_dir(&tree().join("firmware-profiles"))?;
@@ -89,7 +89,7 @@ impl Template {
 
     async fn fill(&mut self) -> Result<()> {
         init::run(&self.config).await?;
-        for label in stack::factory_labels(&self.profiles) {
+        for label in office::factory_labels(&self.profiles) {
             let key = Secret::new(ukey_sim::FACTORY_DEVICE_KEY.to_vec());
             init::set_factory_key(&self.config, &label, key).await?;
         }
@@ -156,8 +156,8 @@ impl PlayedPortal {
     /// It does not start.
     pub fn start(template: &Template, dir: &Path, clock: &WorldClock) -> Result<Self> {
         let sf = sandbox::sf::spawn(sandbox::sf::Options {
-            partner_id: stack::PARTNER.to_owned(),
-            checkword: Secret::from(stack::CHECKWORD),
+            partner_id: office::PARTNER.to_owned(),
+            checkword: Secret::from(office::CHECKWORD),
             ..sandbox::sf::Options::default()
         })?;
         let mut config = template.config.clone();
