@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod browser;
+pub mod customer;
 pub mod cuts;
 pub mod disk;
 pub mod http;
@@ -10,10 +12,12 @@ pub mod laws;
 pub mod office;
 pub mod orders;
 pub mod pcscd;
+pub mod pictures;
 pub mod places;
 pub mod plain_card;
 pub mod process;
 pub mod proof;
+pub mod reviewer;
 pub mod shift;
 pub mod sim;
 pub mod stack;

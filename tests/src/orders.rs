@@ -105,12 +105,15 @@ pub fn order(index: usize, programme: &str, product: &str, quantity: u16) -> Val
     order
 }
 
-fn mobile(index: usize) -> String {
+/// A mobile of nobody.
+#[must_use]
+pub fn mobile(index: usize) -> String {
     format!("1380000{index:04}")
 }
 
 /// A valid id number of nobody: region 000000.
-fn id_number(index: usize) -> String {
+#[must_use]
+pub fn id_number(index: usize) -> String {
     let stem = format!("000000{}0101{:03}", 1960 + index % 40, index % 1000);
     (0..=10)
         .map(|check| format!("{stem}{}", ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "X"][check]))

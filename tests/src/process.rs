@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::Write as _,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -34,6 +35,14 @@ impl Process {
             .spawn()
             .with_context(|| format!("cannot start {name}: {command:?}"))?;
         Ok(Self { name: name.to_owned(), log: log.to_owned(), child: Some(child) })
+    }
+
+    /// Starts `command` as [`Self::start`] does, as the head of a process group that has its id.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_group(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
+        Self::start(name, command.process_group(0), log)
     }
 
     /// Its process id, until it was ended.
