@@ -2,7 +2,11 @@
 
 use axum::http::StatusCode;
 
-use crate::app::AppState;
+use crate::{
+    app::AppState,
+    codes::{self, CodeError, Purpose},
+    web::answer::log_trouble,
+};
 
 /// Why no code was sent, or none was right.
 pub(super) struct Refused {
@@ -12,27 +16,30 @@ pub(super) struct Refused {
     pub(super) message: String,
 }
 
-fn not_served() -> Refused {
-    let message = "短信服务未开通 (no message service is configured)".to_owned();
-    Refused { status: StatusCode::SERVICE_UNAVAILABLE, sent_before: false, message }
+impl From<CodeError> for Refused {
+    fn from(error: CodeError) -> Self {
+        let status = match error {
+            CodeError::Mobile | CodeError::Wrong => StatusCode::UNPROCESSABLE_ENTITY,
+            CodeError::Wait { .. } => StatusCode::TOO_MANY_REQUESTS,
+            CodeError::NoService | CodeError::NotSent | CodeError::NoRandom => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            CodeError::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            log_trouble(&error);
+        }
+        Self { status, sent_before: matches!(error, CodeError::Wait { .. }), message: error.to_string() }
+    }
 }
 
-/// Sends a code.
-pub(super) async fn send(
-    _state: &AppState,
-    _mobile: &str,
-    _address: &str,
-    _asker: &str,
-) -> Result<(), Refused> {
-    Err(not_served())
+/// Sends a code with which this browser may log in.
+pub(super) async fn send(state: &AppState, mobile: &str, address: &str, asker: &str) -> Result<(), Refused> {
+    codes::send(state, Purpose::LogIn, mobile, asker, address, asker).await?;
+    Ok(())
 }
 
 /// Whether this is the code that was sent.
-pub(super) async fn check(
-    _state: &AppState,
-    _mobile: &str,
-    _asker: &str,
-    _code: &str,
-) -> Result<(), Refused> {
-    Err(not_served())
+pub(super) async fn check(state: &AppState, mobile: &str, asker: &str, code: &str) -> Result<(), Refused> {
+    Ok(codes::check(state, Purpose::LogIn, mobile, asker, code).await?)
 }
