@@ -64,14 +64,12 @@ fn photo() -> Vec<u8> {
 
 /// A PNG that says it has so many pixels and holds none of them.
 fn bomb(width: u32, height: u32) -> Vec<u8> {
-    let mut header = b"IHDR".to_vec();
-    header.extend(width.to_be_bytes());
-    header.extend(height.to_be_bytes());
-    header.extend([8, 2, 0, 0, 0]);
-    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
-    bytes.extend(&header);
-    bytes.extend(crc(&header).to_be_bytes());
-    bytes
+    let chunk = |content: &[u8]| {
+        let length = u32::try_from(content.len() - 4).unwrap();
+        [&length.to_be_bytes()[..], content, &crc(content).to_be_bytes()].concat()
+    };
+    let header = [b"IHDR", &width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
+    [b"\x89PNG\r\n\x1a\n", &chunk(&header)[..], &chunk(b"IDAT\x78\x9c\x63\x60\x60"), &chunk(b"IEND")].concat()
 }
 
 fn crc(bytes: &[u8]) -> u32 {

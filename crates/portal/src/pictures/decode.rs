@@ -36,7 +36,7 @@ pub(super) fn decode(bytes: &[u8], kind: PictureKind) -> Result<Decoded, Picture
     let mut limits = Limits::default();
     limits.max_alloc = Some(PIXELS_MAX * 4);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(refusal)?;
+    let mut decoder = reader.into_decoder().map_err(|_| PictureError::Unreadable)?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > PIXELS_MAX {
         return Err(PictureError::TooManyPixels(width, height));
@@ -46,7 +46,10 @@ pub(super) fn decode(bytes: &[u8], kind: PictureKind) -> Result<Decoded, Picture
     }
     // Metadata that cannot be read turns nothing; it is thrown away in any case.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let decoded = DynamicImage::from_decoder(decoder).map_err(refusal)?;
+    let decoded = DynamicImage::from_decoder(decoder).map_err(|error| match error {
+        ImageError::Limits(_) => PictureError::TooManyPixels(width, height),
+        _ => PictureError::Unreadable,
+    })?;
     let mut small = DynamicImage::ImageRgb8(shrink(decoded.into_rgb8()));
     small.apply_orientation(orientation);
     let pixels = small.into_rgb8();
@@ -65,13 +68,6 @@ fn format_of(bytes: &[u8]) -> Result<ImageFormat, PictureError> {
         [0xFF, 0xD8, 0xFF, ..] => Ok(ImageFormat::Jpeg),
         [0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A, ..] => Ok(ImageFormat::Png),
         _ => Err(PictureError::Type),
-    }
-}
-
-fn refusal(error: ImageError) -> PictureError {
-    match error {
-        ImageError::Limits(_) => PictureError::TooManyPixels(0, 0),
-        _ => PictureError::Unreadable,
     }
 }
 
