@@ -140,6 +140,7 @@ fn letter(data: &LetterData, font: &Typeface<'_>, pages: u32) -> Result<Drawing,
         page.paragraph(statement)?;
     }
     page.y += 30;
+    page.sheet.rule(MARGIN, page.y, INNER, RULE);
     page.row("handler.name", "经办人姓名", &data.handler)?;
     page.row("handler.mobile", "经办人手机", &data.mobile)?;
     page.row("handler.mail", "电子邮箱", &data.mail)?;

@@ -272,6 +272,18 @@ fn s1_2_a_link_ends_by_time_by_a_newer_one_and_by_too_many_tries() {
 }
 
 #[test]
+fn s1_2_a_link_changes_nothing_of_an_order_that_was_sent_in() {
+    let (bench, cookie) = Bench::logged_in();
+    let number = bench.place(&cookie, &paid_order(1));
+    let made = links::create(&bench.state, &number, PictureKind::IdFront);
+    let link = bench.runtime.block_on(made).unwrap();
+    assert_eq!(send(&bench, link.token(), "a.jpg", &jpeg(0)).0, 410);
+    let rejected = serde_json::json!({ "reason": "照片模糊" });
+    assert_eq!(bench.post(&cookie, &format!("/api/orders/{number}/reject"), &rejected).0, 200);
+    assert_eq!(send(&bench, link.token(), "a.jpg", &jpeg(0)).0, 303);
+}
+
+#[test]
 fn s1_2_an_operator_sees_a_marked_picture_and_is_on_record() {
     let (bench, cookie) = Bench::logged_in();
     let number = bench.place(&cookie, &paid_order(1));

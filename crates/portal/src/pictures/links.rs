@@ -148,7 +148,8 @@ async fn begin(state: &AppState, hash: &str) -> Result<(String, PictureKind), Pi
     let mut tx = begin_write(&state.db).await?;
     let counted = sqlx::query::<Sql>(
         "update upload_links set tries = tries + 1 \
-         where token_hash = $1 and used_ms is null and expires_ms > $2 and tries < $3",
+         where token_hash = $1 and used_ms is null and expires_ms > $2 and tries < $3 and not exists \
+         (select 1 from orders where number = owner and state <> 'rejected')",
     )
     .bind(hash)
     .bind(state.clock.now_ms())
@@ -168,10 +169,12 @@ async fn begin(state: &AppState, hash: &str) -> Result<(String, PictureKind), Pi
     Ok((row.try_get("owner")?, kind))
 }
 
-/// Marks a link used; of two pictures that came by it at once, one is refused.
+/// Marks a link used; of two pictures that came by it at once, one is refused. The papers of an order that was sent in are what its
+/// reviewers saw: a link that was made before changes them no more, unless the order was rejected.
 pub(super) async fn use_up(tx: &mut Connection, hash: &str, now_ms: i64) -> Result<(), PictureError> {
     let used = sqlx::query::<Sql>(
-        "update upload_links set used_ms = $2 where token_hash = $1 and used_ms is null and expires_ms > $2",
+        "update upload_links set used_ms = $2 where token_hash = $1 and used_ms is null and expires_ms > $2 \
+         and not exists (select 1 from orders where number = owner and state <> 'rejected')",
     )
     .bind(hash)
     .bind(now_ms)
