@@ -235,3 +235,18 @@ fn n12_the_balance_is_a_command() {
     let (code, _, err) = portal(&config, &["stock", "balance", "--lot", "L2"], "");
     assert!(code == 1 && err.contains("L2"), "{err}");
 }
+
+#[test]
+fn what_is_kept_over_its_time_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    initialise(&config);
+    let orders = folder.path().join("orders.json");
+    std::fs::write(&orders, free_order().to_string()).unwrap();
+    let (code, _, err) = portal(&config, &["import", orders.to_str().unwrap()], "");
+    assert_eq!(code, 0, "{err}");
+    let (code, out, err) = portal(&config, &["retention", "report"], "");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("yuncaidun  contents kept") && out.contains("1 kept, 0 due"), "{out}");
+    assert!(out.contains("0 orders are over their time"), "{out}");
+}
