@@ -17,8 +17,8 @@ fn copies(bench: &Bench, number: &str, count: usize) {
         for n in 1..=count {
             sqlx::query::<Sql>(
                 "insert into orders (number, programme, product, product_title, holder_kind, holder_name, unit_name, years, \
-                 quantity, amount_fen, state, content, created_ms, changed_ms) select $1, programme, product, product_title, \
-                 holder_kind, holder_name, $2, years, quantity, amount_fen, state, content, created_ms - $3, changed_ms \
+                 quantity, amount_fen, state, content, sealed, created_ms, changed_ms) select $1, programme, product, product_title, \
+                 holder_kind, holder_name, $2, years, quantity, amount_fen, state, content, sealed, created_ms - $3, changed_ms \
                  from orders where number = $4",
             )
             .bind(format!("SAAS120250101000000{n:06}"))

@@ -21,6 +21,8 @@ struct Operation {
     answers: &'static [(u16, &'static str)],
     /// Answers with `{"errors": […]}`.
     refusals: &'static [u16],
+    /// Refusals are a line of text instead.
+    plain: bool,
 }
 
 const GET: Operation = Operation {
@@ -32,6 +34,7 @@ const GET: Operation = Operation {
     query: &[],
     answers: &[],
     refusals: &[400, 401, 403],
+    plain: false,
 };
 const POST: Operation =
     Operation { method: "post", refusals: &[400, 401, 403, 404, 409, 413, 415, 422, 503], ..GET };
@@ -133,6 +136,16 @@ const OPERATIONS: &[Operation] = &[
         ..POST
     },
     Operation {
+        path: "/api/enrol",
+        id: "enrolStation",
+        summary: "A station's one-time code and its two public keys, for its certificate; again gives the same",
+        body: Some("Enrolment"),
+        answers: &[(200, "Enrolled")],
+        refusals: &[400, 403, 409, 413, 415, 422, 429],
+        plain: true,
+        ..POST
+    },
+    Operation {
         path: "/api/openapi.json",
         id: "describe",
         summary: "This description",
@@ -143,7 +156,7 @@ const OPERATIONS: &[Operation] = &[
 ];
 
 /// Operations that need no session.
-const OPEN: [&str; 3] = ["logIn", "logOut", "describe"];
+const OPEN: [&str; 4] = ["logIn", "logOut", "enrolStation", "describe"];
 
 pub(super) async fn show() -> Json<Value> {
     Json(document())
@@ -182,8 +195,10 @@ impl Operation {
         }
         for status in self.refusals {
             let mut answer = json!({ "description": refusal(*status) });
-            answer["content"]["application/json"]["schema"] = reference("Errors");
-            if *status == 403 {
+            if !self.plain {
+                answer["content"]["application/json"]["schema"] = reference("Errors");
+            }
+            if self.plain || *status == 403 {
                 answer["content"]["text/plain"]["schema"] = json!({ "type": "string" });
             }
             answers.insert(status.to_string(), answer);

@@ -159,8 +159,8 @@ impl Rig {
                 let state = states[n as usize % states.len()];
                 sqlx::query::<sqlx::Any>(
                     "insert into orders (number, programme, product, product_title, holder_kind, holder_name, unit_name, \
-                     years, quantity, amount_fen, state, content, created_ms, changed_ms) select $1, programme, product, \
-                     product_title, holder_kind, holder_name, unit_name, years, quantity, amount_fen, $2, content, $3, $3 \
+                     years, quantity, amount_fen, state, content, sealed, created_ms, changed_ms) select $1, programme, product, \
+                     product_title, holder_kind, holder_name, unit_name, years, quantity, amount_fen, $2, content, sealed, $3, $3 \
                      from orders where number = $4",
                 )
                 .bind(format!("SAAS12020010100{:010}", n))

@@ -85,6 +85,9 @@ fn answers() -> Value {
             "station": text(), "status": { "type": "object" },
         }))) })),
         "Description": { "type": "object" },
+        "Enrolled": object(json!({
+            "station": text(), "certificate_pem": text(), "ca_pem": text(), "broker_host": text(), "broker_port": count,
+        })),
     })
 }
 
@@ -139,6 +142,10 @@ fn bodies() -> Value {
                 "key": { "type": "string", "enum": ["spoiled", "lost"] }, "reason": text(),
                 "seen_key": or_null(text()),
             }),
+        ),
+        "Enrolment": form(
+            &["code", "tls_request_pem", "sm2_public_key_hex"],
+            json!({ "code": text(), "tls_request_pem": text(), "sm2_public_key_hex": text() }),
         ),
         "Credentials": form(&["name", "password"], json!({ "name": text(), "password": text() })),
     })
