@@ -5,9 +5,9 @@ use std::{process::Command, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
     http::{Operator, get_json},
+    office::Office,
     orders,
     process::{run, wait_for},
-    stack::{Plan, Stack},
 };
 use serde_json::{Value, json};
 
@@ -18,23 +18,22 @@ const STEP: Duration = Duration::from_millis(3);
 #[test]
 fn s1_10_a_portal_killed_at_a_notice_loses_no_payment_and_takes_none_twice() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut stack = Stack::start(folder.path(), &Plan { slots: 1, ..Plan::default() })?;
-    stack.stop_station()?;
+    let mut office = Office::start(folder.path())?;
     let orders: Vec<Value> = (0..ORDERS).map(unpaid).collect();
-    stack.import(&orders)?;
+    office.import(&orders)?;
     let numbers: Vec<String> =
         orders.iter().filter_map(|order| order["number"].as_str().map(str::to_owned)).collect();
     for (index, number) in numbers.iter().enumerate() {
-        let mut offer: Command = stack.portal_command(&["pay", "offer", number])?;
+        let mut offer: Command = office.portal_command(&["pay", "offer", number])?;
         let said = run("portal pay offer", &mut offer, None)?;
         let trade = said.split_whitespace().next().context("nothing was offered")?.to_owned();
-        let control = format!("{}/alipay/control", stack.sandbox_url);
+        let control = format!("{}/alipay/control", office.sandbox_url);
         ureq::post(&control).send_json(json!({ "pay": trade }))?;
         std::thread::sleep(STEP * u32::try_from(index)?);
-        stack.portal()?.kill9()?;
-        stack.start_portal()?;
+        office.portal()?.kill9()?;
+        office.start_portal()?;
     }
-    let operator = stack.operator()?;
+    let operator = office.operator()?;
     for number in &numbers {
         wait_for("the payment", Duration::from_secs(120), || {
             Ok((state(&operator, number)? == "awaiting_review").then_some(()))
@@ -45,12 +44,16 @@ fn s1_10_a_portal_killed_at_a_notice_loses_no_payment_and_takes_none_twice() -> 
         let steps = order["history"].as_array().map_or(0, Vec::len);
         ensure!(steps == 2, "{number} was paid {} times", steps - 1);
     }
-    let trades = get_json(&format!("{}/alipay/control/trades", stack.sandbox_url))?;
+    let trades = get_json(&format!("{}/alipay/control/trades", office.sandbox_url))?;
     let trades = trades.as_array().context("no trades")?;
     ensure!(trades.len() == ORDERS, "{} trades of {ORDERS} orders", trades.len());
     for trade in trades {
         ensure!(trade["state"] == "TRADE_SUCCESS" && trade["refunds"] == json!([]), "{trade}");
     }
+    let china = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+    let today = jiff::Timestamp::now().to_zoned(china).date().to_string();
+    let said = run("portal pay reconcile", &mut office.portal_command(&["pay", "reconcile", &today])?, None)?;
+    ensure!(said.contains(" 0 differences"), "{said}");
     Ok(())
 }
 

@@ -108,7 +108,7 @@ fn a_refund_without_fund_change_is_looked_up() {
 
 #[test]
 fn the_gateway_refuses_another_app_and_another_key() {
-    let Bench { double, keys, .. } = bench();
+    let Bench { double, keys, _dir, .. } = bench();
     let foreign = Settings { app_id: "2021000000009999".to_owned(), ..settings(&keys, double.endpoint()) };
     let refused = Client::new(foreign).unwrap().query("D_1").unwrap_err();
     assert!(refused.is_refusal("isv.invalid-app-id"), "{refused}");

@@ -260,8 +260,9 @@ async fn state(config: Config) -> anyhow::Result<AppState> {
 
 /// Everything, with the services of others.
 async fn state_with_outside(config: Config) -> anyhow::Result<AppState> {
-    let outside = Outside::open(&config)?;
-    Ok(state(config).await?.with_outside(outside))
+    let state = state(config).await?;
+    let outside = Outside::open(&state.config)?;
+    Ok(state.with_outside(outside))
 }
 
 async fn database(config: &Config) -> anyhow::Result<Db> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alipay::Client;
+use model::OrderState;
 
 use super::{
     ask,
@@ -83,7 +84,7 @@ pub(super) async fn look(
     if outcome != Outcome::Waiting {
         return Ok(outcome);
     }
-    if !give_up && row.expires_ms > state.clock.now_ms() {
+    if !give_up && row.expires_ms > state.clock.now_ms() && is_wanted(state, row).await? {
         let young = state.clock.now_ms() - row.created_ms < YOUNG_MS;
         put_off(state, row, if young { YOUNG_STEP_MS } else { STEP_MS }).await?;
         return Ok(Outcome::Waiting);
@@ -101,6 +102,13 @@ pub(super) async fn look(
     settle::close(&mut tx, row, state.clock.now_ms()).await?;
     tx.commit().await?;
     Ok(Outcome::Closed)
+}
+
+/// Whether the order still waits for money; it may have been cancelled, or paid by another way.
+async fn is_wanted(state: &AppState, row: &Attempt) -> Result<bool, DbError> {
+    let query = sqlx::query::<Sql>("select 1 from orders where number = $1 and state = $2");
+    let query = query.bind(row.order.as_str()).bind(OrderState::AwaitingPayment.code());
+    Ok(query.fetch_optional(&state.db).await?.is_some())
 }
 
 /// One question, and its answer settled. A payment that nobody has begun is waiting.
