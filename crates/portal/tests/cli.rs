@@ -133,11 +133,12 @@ fn a_job_is_released_and_parked_messages_are_listed_at_the_command_line() {
     let db = runtime.block_on(async {
         let config = portal::config::Config::load(&config).unwrap();
         let db = portal::db::open(&config).await.unwrap();
-        let clock = portal::clock::Clock::system();
-        let state = portal::AppState::new(db.clone(), bench::programmes(), config, clock, bench::sealer());
-        portal::orders::approve(&state, &number, &portal::orders::Actor::Import).await.unwrap();
-        let stuck = "update jobs set state = 'stuck', station = 'bench-1'";
-        sqlx::query(stuck).execute(&db).await.unwrap();
+        // What the order says is sealed by a vault that only the portal's own process opens.
+        let approved = "update orders set state = 'awaiting_production'";
+        sqlx::query(approved).execute(&db).await.unwrap();
+        let stuck = "insert into jobs (job, order_number, idx, programme, certificate, profiles, holder, state, station) \
+                     values ($1, $2, 1, 'xiamen-jinlong', 'unit', '[]', '', 'stuck', 'bench-1')";
+        sqlx::query::<portal::db::Sql>(stuck).bind(&job).bind(number.as_str()).execute(&db).await.unwrap();
         let parked = "insert into parked values ('1', 'ukey/v1/bench-1/up', 'not JSON', $1, 3, 0, 0)";
         sqlx::query::<portal::db::Sql>(parked).bind(vec![0u8]).execute(&db).await.unwrap();
         db

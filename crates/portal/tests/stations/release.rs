@@ -17,8 +17,16 @@ fn make_impossible(portal: &Portal) {
 }
 
 fn rename(portal: &Portal, from: &str, to: &str) {
-    let sql = sqlx::query("update orders set content = replace(content, $1, $2)").bind(from).bind(to);
-    portal.runtime.block_on(sql.execute(&portal.state.db)).unwrap();
+    let db = &portal.state.db;
+    portal.runtime.block_on(async {
+        let numbers: Vec<String> = sqlx::query_scalar("select number from orders").fetch_all(db).await.unwrap();
+        for number in numbers {
+            let order = portal::orders::load(&portal.state, &number.parse().unwrap()).await.unwrap().unwrap();
+            let content = serde_json::to_string(&order.content).unwrap().replace(from, to);
+            let sql = sqlx::query("update orders set content = $2, sealed = null where number = $1");
+            sql.bind(number).bind(content).execute(db).await.unwrap();
+        }
+    });
 }
 
 fn release(portal: &Portal, job: &JobId, key: KeyFate, seen_key: Option<&str>) -> Result<(), OrderError> {
