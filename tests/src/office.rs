@@ -297,9 +297,14 @@ pub(crate) const CHECKWORD: &str = "checkword-of-the-local-double-0001";
 /// The secrets that the portal's configuration names.
 pub(crate) fn write_secrets(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir.join("secrets"))?;
-    for (name, secret) in
-        [("vault-pin", "24681357"), ("vault-so-pin", "13572468"), ("sf-checkword", CHECKWORD)]
-    {
+    for (name, secret) in [
+        ("vault-pin", "24681357"),
+        ("vault-so-pin", "13572468"),
+        ("sf-checkword", CHECKWORD),
+        ("sms-secret", sandbox::sms::ACCESS_KEY_SECRET),
+        ("invoice-secret", sandbox::invoice::APP_SECRET),
+        ("invoice-token", sandbox::invoice::ACCESS_TOKEN),
+    ] {
         let path = dir.join("secrets").join(name);
         fs::write(&path, secret)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;

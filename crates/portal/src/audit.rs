@@ -68,6 +68,20 @@ pub enum What {
     CodeSent,
     /// A code was guessed at too often.
     CodeDead,
+    /// The SMS service took a message.
+    MessageSent,
+    /// A message was given up.
+    MessageFailed,
+    /// An invoice was asked for.
+    InvoiceAsked,
+    /// An invoice was issued.
+    InvoiceIssued,
+    /// An invoice could not be made, or not be taken back.
+    InvoiceFailed,
+    /// An invoice is to be taken back.
+    InvoiceTakenBack,
+    /// A red invoice took one back.
+    InvoiceRed,
     /// A customer was offered to pay.
     PaymentOffered,
     /// Money arrived.
@@ -122,6 +136,13 @@ impl What {
             Self::WebhooksRevived => "webhook.revived",
             Self::CodeSent => "code.sent",
             Self::CodeDead => "code.dead",
+            Self::MessageSent => "message.sent",
+            Self::MessageFailed => "message.failed",
+            Self::InvoiceAsked => "invoice.asked",
+            Self::InvoiceIssued => "invoice.issued",
+            Self::InvoiceFailed => "invoice.failed",
+            Self::InvoiceTakenBack => "invoice.taken-back",
+            Self::InvoiceRed => "invoice.red",
             Self::PaymentOffered => "payment.offered",
             Self::PaymentReceived => "payment.received",
             Self::PaymentClosed => "payment.closed",

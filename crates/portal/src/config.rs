@@ -7,7 +7,10 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::toml_file::{Fault, Faults, Source};
+use crate::{
+    mail::Mailer,
+    toml_file::{Fault, Faults, Source},
+};
 
 /// The config, checked; paths are complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +48,10 @@ pub struct Config {
     pub metrics: Option<Metrics>,
     /// Short messages; without it none are sent.
     pub sms: Option<Sms>,
+    /// E-invoices; without it they wait.
+    pub invoice: Option<Invoice>,
+    /// Mails; without it none are written.
+    pub mail: Option<Mailer>,
     /// Alipay, where customers pay by it.
     pub alipay: Option<Alipay>,
     /// Letters and marks on pictures; `None` = neither is made.
@@ -226,6 +233,30 @@ pub struct Metrics {
     pub token_file: PathBuf,
 }
 
+/// E-invoices.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invoice {
+    /// Where requests go.
+    pub endpoint: String,
+    /// The app's key.
+    pub app_key: String,
+    /// File with the app's secret, one line, mode 600.
+    pub app_secret_file: PathBuf,
+    /// File with the access token, one line, mode 600.
+    pub access_token_file: PathBuf,
+    /// The seller's tax number.
+    pub tax_number: String,
+    /// 开票人.
+    pub clerk: String,
+    /// What is sold, as the invoice says it.
+    pub goods_name: String,
+    /// 商品和服务税收分类编码, 19 digits.
+    pub goods_code: String,
+    /// 税率, in percent.
+    pub tax_rate_percent: u8,
+}
+
 /// Short messages.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -285,6 +316,10 @@ struct ConfigFile {
     #[serde(default)]
     sms: Option<Sms>,
     #[serde(default)]
+    invoice: Option<Invoice>,
+    #[serde(default)]
+    mail: Option<Mailer>,
+    #[serde(default)]
     alipay: Option<Alipay>,
     papers: Option<Papers>,
 }
@@ -341,6 +376,12 @@ impl Config {
             sms: file
                 .sms
                 .map(|sms| Sms { access_key_secret_file: complete(sms.access_key_secret_file), ..sms }),
+            invoice: file.invoice.map(|invoice| Invoice {
+                app_secret_file: complete(invoice.app_secret_file),
+                access_token_file: complete(invoice.access_token_file),
+                ..invoice
+            }),
+            mail: file.mail,
             alipay: file.alipay.map(|alipay| Alipay {
                 private_key_file: complete(alipay.private_key_file),
                 alipay_public_key_file: complete(alipay.alipay_public_key_file),
@@ -438,6 +479,28 @@ fn check(file: &ConfigFile, source: &Source) -> Vec<Fault> {
             "15 is usual",
         );
     }
+    if let Some(invoice) = &file.invoice {
+        require(
+            invoice.tax_rate_percent <= 17,
+            "invoice.tax_rate_percent",
+            "no rate of VAT is above 17",
+            "write 6 for services, 13 for goods",
+        );
+        require(
+            invoice.goods_code.len() == 19 && invoice.goods_code.bytes().all(|byte| byte.is_ascii_digit()),
+            "invoice.goods_code",
+            "it is no code of 19 digits",
+            "copy the 商品和服务税收分类编码 from the tax bureau's table",
+        );
+    }
+    if let Some(mail) = &file.mail {
+        require(
+            mail.command.first().is_some_and(|program| program.starts_with('/')),
+            "mail.command",
+            "it does not begin with a program's whole path",
+            "write [\"/usr/sbin/sendmail\", \"-t\", \"-i\"]",
+        );
+    }
     for (field, value) in texts(file) {
         require(
             !value.trim().is_empty() && value.chars().count() <= 128,
@@ -476,6 +539,19 @@ fn texts(file: &ConfigFile) -> Vec<(&'static str, &str)> {
             ("sms.code_template", &sms.code_template),
         ];
         texts.extend(more);
+    }
+    if let Some(invoice) = &file.invoice {
+        let more: [(&'static str, &str); 5] = [
+            ("invoice.endpoint", &invoice.endpoint),
+            ("invoice.app_key", &invoice.app_key),
+            ("invoice.tax_number", &invoice.tax_number),
+            ("invoice.clerk", &invoice.clerk),
+            ("invoice.goods_name", &invoice.goods_name),
+        ];
+        texts.extend(more);
+    }
+    if let Some(mail) = &file.mail {
+        texts.push(("mail.from", &mail.from));
     }
     texts
 }

@@ -6,7 +6,8 @@ use anyhow::Context as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    config::{Alipay, Config},
+    config::{Alipay, Config, Invoice},
+    mail::Mailer,
     programmes::{PaymentMethod, Programmes},
     stations::{secret_file, whole_secret_file},
 };
@@ -21,6 +22,8 @@ const ALIPAY_TIMEOUT: Duration = Duration::from_secs(10);
 const CALLS_MAX: usize = 8;
 /// The longest one call to the SMS service may take: a customer waits for a code.
 const SMS_TIMEOUT: Duration = Duration::from_secs(8);
+/// The longest one call to the invoice provider may take.
+const INVOICE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The services. One that is not configured is not there.
 #[derive(Default)]
@@ -29,6 +32,10 @@ pub struct Outside {
     pub alipay: Option<Arc<alipay::Client>>,
     /// Short messages.
     pub sms: Option<SmsService>,
+    /// E-invoices.
+    pub invoice: Option<InvoiceService>,
+    /// Mails.
+    pub mail: Option<Mailer>,
 }
 
 impl Outside {
@@ -52,6 +59,10 @@ impl Outside {
                 day_budget: sms.day_budget,
             });
         }
+        if let Some(invoice) = &config.invoice {
+            outside.invoice = Some(invoice_service(invoice)?);
+        }
+        outside.mail = config.mail.clone();
         if let Some(alipay) = &config.alipay {
             outside.alipay = Some(Arc::new(alipay_client(config, alipay)?));
         }
@@ -91,6 +102,50 @@ pub struct SmsService {
     pub code_template: String,
     /// Codes a day, for everybody together.
     pub day_budget: u32,
+}
+
+/// The invoice provider, and what every invoice says.
+pub struct InvoiceService {
+    /// The client.
+    pub port: Port<invoice::Client>,
+    /// 开票人.
+    pub clerk: String,
+    /// What is sold.
+    pub goods_name: String,
+    /// 商品和服务税收分类编码.
+    pub goods_code: String,
+    /// 税率, in percent.
+    pub tax_rate_percent: u8,
+}
+
+impl InvoiceService {
+    /// One call; a provider that is too slow for all of them is as one that does not answer.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&invoice::Client) -> Result<T, invoice::InvoiceError> + Send + 'static,
+    ) -> Result<T, invoice::InvoiceError> {
+        let later = |cause: String| invoice::InvoiceError::Later(cause);
+        let turn = self.port.turn().ok_or_else(|| later("too many calls wait for it".to_owned()))?;
+        turn.call(work).await.map_err(|error| later(error.to_string()))?
+    }
+}
+
+fn invoice_service(config: &Invoice) -> anyhow::Result<InvoiceService> {
+    let client = invoice::Client::new(invoice::Settings {
+        endpoint: config.endpoint.clone(),
+        app_key: config.app_key.clone(),
+        app_secret: secret_file(&config.app_secret_file)?,
+        access_token: secret_file(&config.access_token_file)?,
+        tax_number: config.tax_number.clone(),
+        timeout: INVOICE_TIMEOUT,
+    })?;
+    Ok(InvoiceService {
+        port: Port::new(client),
+        clerk: config.clerk.clone(),
+        goods_name: config.goods_name.clone(),
+        goods_code: config.goods_code.clone(),
+        tax_rate_percent: config.tax_rate_percent,
+    })
 }
 
 /// A blocking client, and places for calls to it.

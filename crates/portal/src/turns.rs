@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, fmt::Display, future::Future, time::Duration};
 
-use crate::{app::AppState, operators, payments, retention, stations, webhooks};
+use crate::{app::AppState, invoices, messages, operators, payments, retention, stations, webhooks};
 
 /// Between the end of a part's turn and its next.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -16,6 +16,8 @@ pub async fn run(state: &AppState) -> Infallible {
     tokio::join!(
         part("webhooks", || webhooks::turn(state)),
         part("payments", || payments::turn(state)),
+        part("messages", || messages::turn(state)),
+        part("invoices", || invoices::turn(state)),
         part("board", || stations::share_board(state)),
         part("retention", || async { retention::turn(state).await.map(drop) }),
         part("log-ins", || operators::forget_old_tries(state)),

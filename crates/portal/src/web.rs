@@ -5,6 +5,7 @@ mod api;
 mod assets;
 mod fleet;
 mod guard;
+mod invoices;
 mod lang;
 mod live;
 mod metrics;
@@ -56,6 +57,7 @@ pub fn router(state: AppState) -> Router {
         .merge(metrics::routes())
         .merge(pay::routes())
         .merge(pages::picture_routes())
+        .merge(invoices::routes())
         .route("/assets/style.css", get(assets::style))
         .route("/assets/shop.css", get(assets::shop_style))
         .route("/assets/page.js", get(assets::script))

@@ -3,13 +3,12 @@
 
 mod bench;
 
-use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
-use bench::Bench;
-use model::Secret;
+use bench::{Bench, services};
 use portal::{
     codes::{self, CodeError, Purpose, Sent},
-    outside::{Outside, Port, SmsService},
+    outside::Outside,
 };
 use sandbox::sms as double;
 
@@ -24,19 +23,7 @@ struct Phone {
 
 impl Phone {
     fn new(day_budget: u32) -> Self {
-        let sms = double::spawn(double::Options::default()).unwrap();
-        let client = sms::Client::new(sms::Settings {
-            endpoint: sms.endpoint(),
-            access_key_id: double::ACCESS_KEY_ID.to_owned(),
-            access_key_secret: Secret::from(double::ACCESS_KEY_SECRET),
-            timeout: Duration::from_secs(20),
-        });
-        let service = SmsService {
-            port: Port::new(client.unwrap()),
-            sign_name: "示例".to_owned(),
-            code_template: "SMS_1".to_owned(),
-            day_budget,
-        };
+        let (sms, service) = services::sms(day_budget);
         Self { bench: Bench::with_outside(|_| Outside { sms: Some(service), ..Outside::default() }), sms }
     }
 
@@ -212,7 +199,7 @@ fn s1_9_a_number_is_not_bombed() {
 fn s1_9_an_address_does_not_bomb_many_numbers() {
     let phone = Phone::new(1_000);
     let ask = |n: u32| {
-        let (mobile, session) = (format!("138000{n:05}"), format!("session-{n}"));
+        let (mobile, session) = (format!("139000{n:05}"), format!("session-{n}"));
         // A subscriber may choose the lower half of an address of IPv6.
         phone.send_as(Purpose::LogIn, &mobile, "login", [&format!("2001:db8::{n:x}"), &session])
     };

@@ -63,7 +63,6 @@ const BAD_PROGRAMMES: [(&str, &str, &str, &str); 36] = [
     ("version = \"2026-01\"", "version = \"一\"", "agreements[0].version", "no version"),
     ("delivery = \"mail\"", "delivery = \"pigeon\"", "", "pigeon"),
     ("sign_name = \"电子钥匙服务\"", "sign_name = \"\"", "sms.sign_name", "empty"),
-    ("code = \"SMS_30000001\"", "code = \"SMS 3\"", "sms.code", "template"),
     ("shipped = \"SMS_30000004\"", "shipped = \"\"", "sms.shipped", "template"),
     ("renewal = \"coming\"", "renewal = \"soon\"", "", "soon"),
     ("    \"收到证书后", "    \"\", \"收到证书后", "home.intro[3]", "empty"),

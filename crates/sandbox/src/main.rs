@@ -6,11 +6,12 @@ use anyhow::Context;
 use clap::Parser;
 use model::Secret;
 use sandbox::{
-    Listener, alipay, index,
+    Listener, alipay, index, invoice,
     sf::{self, Repeat, SignMode},
+    sms,
 };
 
-/// Local doubles of SF Express and, where asked for, of Alipay; for the demo and for tests. `POST /control {"next": "timeout"}` makes SF
+/// Local doubles of SF Express, of SMS and invoice services and, where asked for, of Alipay; for the demo and for tests. `POST /control {"next": "timeout"}` makes SF
 /// misbehave and `POST /alipay/control` Alipay; `/` lists their pages.
 #[derive(Parser)]
 #[command(version)]
@@ -72,6 +73,10 @@ async fn main() -> anyhow::Result<()> {
         app = app.merge(alipay::router(options)?);
         pages.push(("/alipay/trades", "支付宝交易 (Alipay)"));
     }
+    app = app
+        .merge(sms::router(sms::Options::default()))
+        .merge(invoice::router(invoice::Options::default(), listener.address()));
+    pages.extend([("/sms", "短信 (SMS)"), ("/invoice", "发票 (invoices)")]);
     let app = app.merge(index(&pages));
     tokio::select! {
         ended = listener.serve(app) => ended?,

@@ -14,6 +14,8 @@ use crate::{
     app::AppState,
     audit::{self, What},
     db::{DbError, Sql, Transaction, begin_write, damaged},
+    invoices,
+    messages::{self, MessageKind},
     programmes::Programme,
     stations::{self, Rehearsal, RehearsalError},
 };
@@ -91,6 +93,7 @@ pub async fn change_state(
     add_history(tx, number, &entry).await?;
     let detail = format!("from={} to={}", order.state.code(), to.code());
     audit::record(tx, now_ms, actor, what(order.state, to), number, &detail).await?;
+    invoices::follow(tx, &order, to, actor, now_ms).await?;
     Ok(order)
 }
 
@@ -121,6 +124,7 @@ pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> R
     for index in 1..=order.quantity {
         insert_job(&mut tx, &order, index, &profiles).await?;
     }
+    messages::enqueue(&mut tx, state, &order, MessageKind::Approved).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -195,7 +199,9 @@ pub async fn reject(
     {
         return Ok(());
     }
-    change_state(&mut tx, number, OrderState::Rejected, actor, reason, state.clock.now_ms()).await?;
+    let now = state.clock.now_ms();
+    let order = change_state(&mut tx, number, OrderState::Rejected, actor, reason, now).await?;
+    messages::enqueue(&mut tx, state, &order, MessageKind::Rejected { reason }).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -42,8 +42,6 @@ impl Agreement {
 pub struct SmsTemplates {
     /// 短信签名.
     pub sign_name: String,
-    /// Template of the code.
-    pub code: String,
     /// Template of 审核通过.
     pub approved: String,
     /// Template of 审核拒绝.
@@ -142,12 +140,9 @@ fn check_agreements(checks: &mut Checks<'_>, agreements: &[Agreement]) {
 
 fn check_sms(checks: &mut Checks<'_>, sms: &SmsTemplates) {
     check_line(checks, "sms.sign_name", &sms.sign_name);
-    for (field, code) in [
-        ("sms.code", &sms.code),
-        ("sms.approved", &sms.approved),
-        ("sms.rejected", &sms.rejected),
-        ("sms.shipped", &sms.shipped),
-    ] {
+    for (field, code) in
+        [("sms.approved", &sms.approved), ("sms.rejected", &sms.rejected), ("sms.shipped", &sms.shipped)]
+    {
         let ok =
             (1..=32).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         checks.require(

@@ -12,6 +12,7 @@ use super::{desk::Desk, refusal::Refusal};
 use crate::{
     audit::{self, Head, What},
     db::{Connection, DbError, Sql, Transaction, begin_write, damaged},
+    messages::{self, MessageKind},
     orders::{Actor, change_state, standing},
 };
 
@@ -260,6 +261,8 @@ async fn label_printed(
         return Ok(());
     }
     let actor = Actor::Station(station.clone());
-    change_state(tx, &printed.order, OrderState::AwaitingDelivery, &actor, &printed.waybill, now).await?;
+    let order =
+        change_state(tx, &printed.order, OrderState::AwaitingDelivery, &actor, &printed.waybill, now).await?;
+    messages::enqueue(tx, &desk.state, &order, MessageKind::Shipped { waybill: &printed.waybill }).await?;
     Ok(())
 }

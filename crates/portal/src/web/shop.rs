@@ -17,6 +17,7 @@ use axum::{
     routing::{get, post},
 };
 
+pub(super) use my_order::own;
 pub(super) use session::{Customer, MaybeCustomer};
 
 use super::{

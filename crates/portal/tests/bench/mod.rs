@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports)] // each test file uses its own part
 
 mod database;
+pub mod services;
 
 use std::{
     path::Path,

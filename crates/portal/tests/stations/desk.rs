@@ -21,6 +21,7 @@ use portal::{
     enrol::{EnrolRequest, Enrolment},
     init,
     orders::{Actor, approve},
+    outside::Outside,
     stations::Desk,
 };
 use serde_json::Value;
@@ -85,6 +86,7 @@ pub struct Portal {
     pub state: AppState,
     pub desk: Desk,
     pub sf: sandbox::sf::Handle,
+    pub sms: sandbox::sms::Handle,
     pub now_ms: Arc<AtomicI64>,
     pub bench: Station,
     orders: u32,
@@ -127,6 +129,7 @@ impl Portal {
         LOG.get_or_init(|| tracing_subscriber::fmt().with_test_writer().init());
         let folder = tempfile::tempdir().unwrap();
         let sf = sandbox::sf::spawn(sandbox::sf::Options::default()).unwrap();
+        let (sms, service) = crate::bench::services::sms(100);
         let mut config = config(folder.path(), &sf.endpoint(), free_port());
         let database = TestDatabase::new(folder.path());
         config.database = database.config();
@@ -140,11 +143,12 @@ impl Portal {
             init::set_factory_key(&config, FACTORY_LABEL, Secret::new(FACTORY_KEY.to_vec())).await.unwrap();
             let db = db::open(&config).await.unwrap();
             let sealer = crate::bench::sealer();
-            let state = AppState::new(db, crate::bench::programmes(), config.clone(), clock, sealer);
+            let state = AppState::new(db, crate::bench::programmes(), config.clone(), clock, sealer)
+                .with_outside(Outside { sms: Some(service), ..Outside::default() });
             (state.clone(), Desk::open(state).await.unwrap())
         });
         let bench = Station::enrol(&runtime, &config, &desk, "bench-1");
-        Self { runtime, _database: database, folder, config, state, desk, sf, now_ms, bench, orders: 0 }
+        Self { runtime, _database: database, folder, config, state, desk, sf, sms, now_ms, bench, orders: 0 }
     }
 
     pub fn enrol(&self, name: &str) -> Station {

@@ -118,3 +118,22 @@ on_desk!(a_refunded_order_is_not_shipped, |portal| {
     assert_refused(&portal.ask(&portal.bench, &ask(&order)), RefusedCode::Invalid);
     assert_eq!(portal.sf.orders().len(), 0);
 });
+
+on_desk!(s1_14_the_shipped_sms_carries_the_waybill, |portal| {
+    let order = portal.order(1);
+    let jobs = portal.pull(&portal.bench, 1, &[]);
+    portal.make(&portal.bench, &jobs[0], "V1");
+    let waybill = parcel(&portal, &order).waybill;
+    let turn = |portal: &Portal| portal.runtime.block_on(portal::messages::turn(&portal.state)).unwrap();
+    turn(&portal);
+    assert_eq!(portal.sms.sent().len(), 1, "the approval alone: nothing is shipped yet");
+    for id in ["p1", "p2"] {
+        let acknowledged = portal.report(&portal.bench, &printed(&order, &waybill, id));
+        assert!(matches!(acknowledged, Down::Ack(_)));
+        turn(&portal);
+        turn(&portal);
+    }
+    let sent = portal.sms.sent();
+    assert_eq!((sent.len(), sent[1].mobile.as_str()), (2, "13800000001"));
+    assert_eq!(sent[1].parameters, serde_json::json!({ "order": order, "waybill": waybill }));
+});

@@ -22,7 +22,7 @@ enum Layer {
 }
 
 /// Every crate's layer.
-const LAYERS: [(&str, Layer); 24] = [
+const LAYERS: [(&str, Layer); 25] = [
     ("model", Layer::Words),
     ("gm", Layer::Cryptography),
     ("profile", Layer::Formats),
@@ -35,6 +35,7 @@ const LAYERS: [(&str, Layer); 24] = [
     ("label", Layer::Parts),
     ("sf", Layer::Parts),
     ("sms", Layer::Parts),
+    ("invoice", Layer::Parts),
     ("alipay", Layer::Parts),
     ("vault", Layer::Parts),
     ("ca", Layer::Parts),

@@ -15,6 +15,8 @@ use super::{Frame, order_trouble, page, trouble};
 use crate::{
     app::AppState,
     clock::china_text,
+    invoices::{self, InvoiceRow},
+    messages::{self, MessageRow},
     orders::{self, HistoryEntry, JobRow, Order, OrderError, Person},
     stations::{self, KeyFate},
     web::{
@@ -40,6 +42,8 @@ struct OrderPage {
     history: Vec<HistoryEntry>,
     jobs: Vec<JobRow>,
     waybill: Option<String>,
+    invoice: Option<InvoiceRow>,
+    messages: Vec<MessageRow>,
     message: String,
 }
 
@@ -104,6 +108,8 @@ async fn order_page(
         history: orders::history(&state.db, number).await?,
         jobs: orders::jobs(&state.db, number).await?,
         waybill: stations::waybill(&state.db, number).await?,
+        invoice: invoices::of_order(&state.db, number).await?,
+        messages: messages::of_order(state, number).await?,
         order,
         message,
     })

@@ -12,6 +12,7 @@ use super::{Customer, ShopFrame, no_such_page, order_trouble, timeline};
 use crate::{
     app::AppState,
     customers,
+    invoices::{self, InvoiceRow},
     orders::{self, Actor, CancelTerms, Order, OrderError},
     stations,
     web::{
@@ -29,6 +30,7 @@ struct MyOrderPage {
     sections: Vec<Section>,
     steps: Vec<timeline::Step>,
     waybill: Option<String>,
+    invoice: Option<InvoiceRow>,
     /// What comes next, in a sentence.
     next: &'static str,
     /// Whether and how the order can be cancelled.
@@ -37,7 +39,7 @@ struct MyOrderPage {
 }
 
 /// The number of an order of the customer's own. What is another's is as what is not there.
-pub(super) async fn own(
+pub(in crate::web) async fn own(
     state: &AppState,
     customer: &customers::Customer,
     lang: Lang,
@@ -113,6 +115,7 @@ async fn my_order_page(
         sections: sections(lang, &masked(order.clone()), programme),
         steps: timeline::steps(lang, &orders::history(&state.db, number).await?),
         waybill: stations::waybill(&state.db, number).await?,
+        invoice: invoices::of_order(&state.db, number).await?,
         next: timeline::next(lang, &order),
         cancel: orders::cancel_terms(&order, &orders::jobs(&state.db, number).await?),
         order,

@@ -1,0 +1,208 @@
+//! News of an order by SMS to its handler: approved, rejected with the reason, shipped with the waybill.
+//!
+//! A message is written in the transaction of the change it tells of, and sent afterwards by [`turn`]. The service takes the same message
+//! twice, so before it is handed over that is on record, and while the answer is missing the service is asked before anything is sent again.
+
+mod outbox;
+mod sending;
+
+use sqlx::Row as _;
+
+pub use sending::turn;
+
+use crate::{
+    app::AppState,
+    db::{DbError, Row, Sql, Transaction, damaged},
+    orders::{self, OrderError, Standing},
+};
+
+/// The longest value a template takes.
+const VALUE_CHARS_MAX: usize = 35;
+
+/// What is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKind<'a> {
+    /// 审核通过. The template's parameter is `order`.
+    Approved,
+    /// 审核拒绝. `order` and `reason`.
+    Rejected {
+        /// Why.
+        reason: &'a str,
+    },
+    /// 已发货. `order` and `waybill`.
+    Shipped {
+        /// The parcel's.
+        waybill: &'a str,
+    },
+}
+
+impl MessageKind<'_> {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Rejected { .. } => "rejected",
+            Self::Shipped { .. } => "shipped",
+        }
+    }
+}
+
+/// How far a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageState {
+    /// Not sent yet.
+    Waiting,
+    /// Handed to the service, whose answer is missing.
+    Sending,
+    /// The service has it.
+    Sent,
+    /// It arrived.
+    Arrived,
+    /// It was given up.
+    Failed,
+}
+
+impl MessageState {
+    const ALL: [Self; 5] = [Self::Waiting, Self::Sending, Self::Sent, Self::Arrived, Self::Failed];
+
+    /// The word in the database.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Arrived => "arrived",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The words on the page, in Chinese and English.
+    #[must_use]
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Waiting => ("待发送", "waiting"),
+            Self::Sending => ("发送中", "being sent"),
+            Self::Sent => ("已发送", "sent"),
+            Self::Arrived => ("已送达", "arrived"),
+            Self::Failed => ("未送达", "not delivered"),
+        }
+    }
+
+    fn from_code(code: &str) -> Result<Self, DbError> {
+        let found = Self::ALL.into_iter().find(|state| state.code() == code);
+        found.ok_or_else(|| damaged(format!("the message state {code:?}")))
+    }
+}
+
+/// A message as pages show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRow {
+    /// `approved`, `rejected` or `shipped`.
+    pub kind: String,
+    /// How far it is.
+    pub state: MessageState,
+    /// The service's last complaint; empty: none.
+    pub trouble: String,
+    /// When it was written.
+    pub created_ms: i64,
+    /// When it was handed to the service last.
+    pub sent_ms: Option<i64>,
+}
+
+impl MessageRow {
+    /// What it tells, in Chinese and English.
+    #[must_use]
+    pub fn kind_words(&self) -> (&'static str, &'static str) {
+        match self.kind.as_str() {
+            "approved" => ("审核通过", "approved"),
+            "rejected" => ("审核拒绝", "rejected"),
+            _ => ("已发货", "shipped"),
+        }
+    }
+}
+
+/// Writes the message, to be sent once `tx` is committed. Without an SMS service none is written.
+///
+/// # Errors
+/// The order does not open; the database.
+pub async fn enqueue(
+    tx: &mut Transaction,
+    state: &AppState,
+    order: &Standing,
+    kind: MessageKind<'_>,
+) -> Result<(), OrderError> {
+    if state.outside.sms.is_none() {
+        return Ok(());
+    }
+    let programme = state.programmes.get(&order.programme);
+    let programme =
+        programme.ok_or_else(|| damaged(format!("an order of programme {:?}", order.programme)))?;
+    let content = orders::load_in(tx, &state.sealer, &order.number).await?;
+    let content = content.ok_or_else(|| OrderError::Unknown(order.number.clone()))?.content;
+    let sms = &programme.sms;
+    let number = order.number.as_str();
+    let (template, parameters) = match kind {
+        MessageKind::Approved => (&sms.approved, serde_json::json!({ "order": number })),
+        MessageKind::Rejected { reason } => {
+            (&sms.rejected, serde_json::json!({ "order": number, "reason": short(reason) }))
+        }
+        MessageKind::Shipped { waybill } => {
+            (&sms.shipped, serde_json::json!({ "order": number, "waybill": waybill }))
+        }
+    };
+    let message = outbox::New {
+        order: &order.number,
+        kind: kind.code(),
+        sign_name: &sms.sign_name,
+        template,
+        mobile: &content.handler.mobile,
+        parameters: &parameters,
+    };
+    Ok(outbox::insert(tx, state, &message).await?)
+}
+
+/// What a template takes of a text: one line, cut with a mark where it was longer.
+fn short(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = line.trim();
+    if line.chars().count() <= VALUE_CHARS_MAX {
+        return line.to_owned();
+    }
+    line.chars().take(VALUE_CHARS_MAX - 1).chain(['…']).collect()
+}
+
+/// An order's messages, oldest first.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn of_order(state: &AppState, number: &model::OrderNumber) -> Result<Vec<MessageRow>, DbError> {
+    let rows = sqlx::query::<Sql>(
+        "select kind, state, trouble, created_ms, sent_ms from messages where order_number = $1 order by created_ms, id",
+    )
+    .bind(number.as_str())
+    .fetch_all(&state.db)
+    .await?;
+    let message = |row: &Row| {
+        Ok(MessageRow {
+            kind: row.try_get("kind")?,
+            state: MessageState::from_code(row.try_get("state")?)?,
+            trouble: row.try_get("trouble")?,
+            created_ms: row.try_get("created_ms")?,
+            sent_ms: row.try_get("sent_ms")?,
+        })
+    };
+    rows.iter().map(message).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn a_reason_fits_the_template() {
+        assert_eq!(short(" 印章\n不清 "), "印章 不清");
+        let long = short(&"长".repeat(36));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (35, true));
+        assert_eq!(short(&"长".repeat(35)).chars().count(), 35);
+    }
+}
