@@ -219,7 +219,7 @@ async fn main() -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
     match arguments.command {
         Command::Init => init::run(&config).await,
-        Command::Serve => serve(config).await,
+        Command::Serve => Box::pin(serve(config)).await,
         Command::Import { file } => import(config, file).await,
         Command::Operator { command: OperatorCommand::Add { name } } => add_operator(config, &name).await,
         Command::Station { command: StationCommand::Add { name } } => add_station(&config, &name).await,

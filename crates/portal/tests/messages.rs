@@ -102,7 +102,8 @@ fn s1_14_the_handler_reads_why_the_order_was_rejected_each_time() {
     reject("印章不清晰，请重新上传");
     assert_eq!(desk.sent().len(), 1);
     assert_eq!(desk.sent()[0].parameters["reason"], "印章不清晰，请重新上传");
-    let correct = orders::correct(&desk.bench.state, &number, &paid_order(1), &Actor::System);
+    let content = paid_order(1);
+    let correct = orders::correct(&desk.bench.state, &number, &content, &Actor::System);
     desk.bench.runtime.block_on(correct).unwrap();
     reject(&"营业执照已过期".repeat(20));
     let sent = desk.sent();
