@@ -95,6 +95,12 @@ impl Browser {
         Ok(browser)
     }
 
+    /// Where everything of this browser lies until it is dropped.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.driver.folder.path()
+    }
+
     fn block_on<R, E>(&self, what: &str, work: impl Future<Output = Result<R, E>>) -> Result<R>
     where
         E: std::error::Error + Send + Sync + 'static,
@@ -295,8 +301,8 @@ impl Browser {
     /// # Errors
     /// None came.
     pub fn downloaded(&self, ending: &str) -> Result<PathBuf> {
-        let folder = self.driver.folder.path().join("downloads");
-        let taken = self.driver.folder.path().join("taken");
+        let folder = self.folder().join("downloads");
+        let taken = self.folder().join("taken");
         fs::create_dir_all(&taken)?;
         wait_for("a download", PATIENCE, || {
             for entry in fs::read_dir(&folder).into_iter().flatten() {
