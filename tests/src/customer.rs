@@ -19,7 +19,8 @@ use crate::{
 /// Fields that the form gets first, so that what depends on them is there.
 const PLACES: [&str; 3] = ["receiver.province", "receiver.city", "receiver.county"];
 
-/// How often a code is asked for, and how long a message is waited for each time: a number gets one a minute.
+/// How long a change of state may take; how often a code is asked for, and how long a message is waited for each time: a number gets one a minute.
+const PATIENCE: Duration = Duration::from_secs(60);
 const CODE_TRIES: u32 = 25;
 const CODE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -302,10 +303,24 @@ impl<'a> Customer<'a> {
     /// There is nothing to pay, or the order does not go on.
     pub fn pays(&self) -> Result<()> {
         self.desk.click("在电脑上支付")?;
-        self.desk.arrives("/alipay/")?;
+        self.desk.arrives("/alipay/pay/")?;
         self.desk.click("支付")?;
         self.desk.arrives("/my/orders/")?;
-        self.desk.sees("待审核")
+        let number = number_in(&self.desk.url()?)?;
+        self.sees_state(&number, "待审核")
+    }
+
+    /// Looks at an order until it has this state: what others do to it takes a moment.
+    ///
+    /// # Errors
+    /// It has not.
+    pub fn sees_state(&self, number: &str, state: &str) -> Result<()> {
+        let page = self.page(&format!("/my/orders/{number}"));
+        wait_for(state, PATIENCE, || {
+            self.desk.go(&page)?;
+            let shown = self.desk.attribute(".head .state", "textContent")?;
+            Ok((shown == state).then_some(()))
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! `scripts/demo`: the main job on real parts, from 24 orders to 24 labelled parcels with 40 keys.
+//! `scripts/demo`: the main job on real parts, from 24 orders to 24 labelled parcels with 40 keys. The first order is typed by a browser.
 
 #![allow(clippy::print_stdout, reason = "this program speaks to the person who started it")]
 
@@ -13,6 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use e2e::{
+    customer::Customer,
     http::Operator,
     orders, places,
     proof::{self, Finished},
@@ -45,11 +46,13 @@ fn main() -> Result<()> {
     say("starting pcscd with 16 virtual readers, mosquitto, the double of SF, portal and station");
     let stack = Stack::start(&work, &Plan::default())?;
     let operator = stack.operator()?;
-    let wanted = orders::demo();
-    stack.import(&wanted)?;
+    let mut wanted = orders::demo();
+    let first = &mut wanted[0];
+    first["number"] = order_by_browser(&stack, first, &out)?.into();
+    stack.import(&wanted[1..])?;
     approve(&operator, &wanted)?;
     let keys: u64 = wanted.iter().filter_map(|order| order["quantity"].as_u64()).sum();
-    say(&format!("{} orders imported and approved: {keys} keys to make", wanted.len()));
+    say(&format!("{} more orders imported, all approved: {keys} keys to make", wanted.len() - 1));
 
     let profiles = profile::load_dir(&places::tree().join("firmware-profiles"))?;
     let models: Vec<_> = profiles.iter().filter(|profile| profile.maker == "ukey").collect();
@@ -73,6 +76,19 @@ fn main() -> Result<()> {
 
 fn say(text: &str) {
     println!("• {text}");
+}
+
+/// A customer types the order into the programme's page, uploads, confirms by SMS and pays; the order's number.
+fn order_by_browser(stack: &Stack, order: &Value, out: &Path) -> Result<String> {
+    let customer = Customer::new(stack, order.clone())?;
+    let unit = order["unit"]["name"].as_str().unwrap_or_default();
+    say(&format!("a customer orders by browser: {unit}"));
+    customer.brings_everything(&["id_front", "id_back", "licence"])?;
+    let number = customer.confirms_by_sms()?;
+    customer.pays()?;
+    customer.desk.shoot_to(&out.join("order.png"))?;
+    say(&format!("{number} is paid and waits for review: {}", out.join("order.png").display()));
+    Ok(number)
 }
 
 fn approve(operator: &Operator, orders: &[Value]) -> Result<()> {
