@@ -104,6 +104,12 @@ pub enum What {
     PicturesDeleted,
     /// What an order said of persons was over its time.
     ContentDeleted,
+    /// A customer began an order, or a correction.
+    DraftOpened,
+    /// A draft was deleted, by its customer or because it was old.
+    DraftDeleted,
+    /// The agreements that were accepted with an order, and their versions.
+    AgreementsAccepted,
 }
 
 impl What {
@@ -154,6 +160,9 @@ impl What {
             Self::NumbersRevealed => "numbers.revealed",
             Self::PicturesDeleted => "pictures.deleted",
             Self::ContentDeleted => "content.deleted",
+            Self::DraftOpened => "draft.opened",
+            Self::DraftDeleted => "draft.deleted",
+            Self::AgreementsAccepted => "agreements.accepted",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, fmt::Display, future::Future, time::Duration};
 
-use crate::{app::AppState, invoices, messages, operators, payments, retention, stations, webhooks};
+use crate::{app::AppState, drafts, invoices, messages, operators, payments, retention, stations, webhooks};
 
 /// Between the end of a part's turn and its next.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -19,6 +19,7 @@ pub async fn run(state: &AppState) -> Infallible {
         part("messages", || messages::turn(state)),
         part("invoices", || invoices::turn(state)),
         part("board", || stations::share_board(state)),
+        part("drafts", || async { drafts::expire(state).await.map(drop) }),
         part("retention", || async { retention::turn(state).await.map(drop) }),
         part("log-ins", || operators::forget_old_tries(state)),
     );

@@ -10,6 +10,7 @@ mod lang;
 mod live;
 mod metrics;
 mod openapi;
+mod order_pages;
 mod pages;
 mod pay;
 mod session;
@@ -58,9 +59,12 @@ pub fn router(state: AppState) -> Router {
         .merge(pay::routes())
         .merge(pages::picture_routes())
         .merge(invoices::routes())
+        .merge(order_pages::routes())
         .route("/assets/style.css", get(assets::style))
         .route("/assets/shop.css", get(assets::shop_style))
         .route("/assets/page.js", get(assets::script))
+        .route("/assets/order.js", get(assets::order_script))
+        .route("/assets/regions.txt", get(assets::regions))
         .fallback(pages::not_found)
         .layer(middleware::from_fn(lang::remember))
         .layer(middleware::from_fn(guard::refuse_other_sites))

@@ -7,7 +7,7 @@ use model::{Fen, OrderNumber, OrderState};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::content::{Order, OrderContent, Payment};
+use super::content::{Handler, Order, OrderContent, Payment, Person, Unit};
 use crate::programmes::{Programme, Programmes};
 use fields::{Errors, Fields};
 
@@ -125,6 +125,32 @@ fn first_state(programme: &Programme, content: &OrderContent) -> OrderState {
         OrderState::AwaitingReview
     } else {
         OrderState::AwaitingPayment
+    }
+}
+
+/// Whom the authorization letter names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parties {
+    /// 经办人.
+    pub handler: Handler,
+    /// 单位.
+    pub unit: Unit,
+    /// 法定代表人, where the programme wants it.
+    pub legal_representative: Option<Person>,
+}
+
+impl Parties {
+    /// Reads them alone: the letter is printed before the rest of the form is complete.
+    ///
+    /// # Errors
+    /// Every wrong field of theirs at once.
+    pub fn read(value: &Value, programme: &Programme) -> Result<Self, Vec<FieldError>> {
+        let errors = Errors::default();
+        let parties = Fields::root(value, &errors).and_then(|fields| sections::parties(&fields, programme));
+        match (parties, errors.take()) {
+            (Some(parties), errors) if errors.is_empty() => Ok(parties),
+            (_, errors) => Err(errors),
+        }
     }
 }
 

@@ -7,14 +7,14 @@ use serde_json::Value;
 use super::{
     content::Order,
     form::{FieldError, OrderForm},
-    store::{HistoryEntry, OrderError, add_history, insert, load_in, standing},
+    store::{HistoryEntry, OrderError, add_history, insert, load_in},
     transition::Actor,
 };
 use crate::{
     app::AppState,
     audit::{self, What},
     clock::china,
-    db::{Connection, begin_write},
+    db::{Connection, Sql, Transaction, begin_write},
 };
 
 /// Orders taken in one request or file.
@@ -105,6 +105,25 @@ pub async fn accept(state: &AppState, order: &Value, actor: &Actor) -> Result<Ro
     if let Some(old) = load_in(&mut tx, &state.sealer, &number).await? {
         return Ok(repeated(&form, old));
     }
+    let stored = store_new(state, &mut tx, &number, form, actor).await?;
+    tx.commit().await?;
+    Ok(Row {
+        row: 1,
+        number: Some(number),
+        outcome: RowOutcome::Accepted,
+        state: Some(stored),
+        errors: Vec::new(),
+    })
+}
+
+/// Stores an order that passed, inside a transaction: itself, its history, its row in the audit. Gives the state it begins in.
+pub(crate) async fn store_new(
+    state: &AppState,
+    tx: &mut Transaction,
+    number: &OrderNumber,
+    form: OrderForm,
+    actor: &Actor,
+) -> Result<OrderState, OrderError> {
     let now_ms = state.clock.now_ms();
     let order = Order {
         number: number.clone(),
@@ -116,25 +135,18 @@ pub async fn accept(state: &AppState, order: &Value, actor: &Actor) -> Result<Ro
         created_ms: now_ms,
         changed_ms: now_ms,
     };
-    insert(&mut tx, &state.sealer, &order).await?;
+    insert(tx, &state.sealer, &order).await?;
     let who = actor.to_string();
     let entry = HistoryEntry { at_ms: now_ms, who, from: None, to: order.state, reason: String::new() };
-    add_history(&mut tx, &number, &entry).await?;
+    add_history(tx, number, &entry).await?;
     let detail = format!(
         "programme={} quantity={} state={}",
         order.content.programme,
         order.content.quantity,
         order.state.code()
     );
-    audit::record(&mut tx, now_ms, actor, What::OrderReceived, &number, &detail).await?;
-    tx.commit().await?;
-    Ok(Row {
-        row: 1,
-        number: Some(number),
-        outcome: RowOutcome::Accepted,
-        state: Some(order.state),
-        errors: Vec::new(),
-    })
+    audit::record(tx, now_ms, actor, What::OrderReceived, number, &detail).await?;
+    Ok(order.state)
 }
 
 fn repeated(form: &OrderForm, old: Order) -> Row {
@@ -151,10 +163,13 @@ fn refused(row: usize, number: Option<OrderNumber>, errors: Vec<FieldError>) -> 
     Row { row, number, outcome: RowOutcome::Refused, state: None, errors }
 }
 
-async fn free_number(state: &AppState, tx: &mut Connection) -> Result<OrderNumber, OrderError> {
+/// A number that no order and no draft has.
+pub(crate) async fn free_number(state: &AppState, tx: &mut Connection) -> Result<OrderNumber, OrderError> {
     for _ in 0..NUMBER_TRIES {
         let number = new_number(state)?;
-        if standing(tx, &number).await?.is_none() {
+        let taken = "select 1 from orders where number = $1 union all select 1 from drafts where number = $1";
+        let taken = sqlx::query::<Sql>(taken).bind(number.as_str()).fetch_optional(&mut *tx).await?;
+        if taken.is_none() {
             return Ok(number);
         }
     }

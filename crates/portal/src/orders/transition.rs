@@ -220,22 +220,35 @@ pub async fn correct(
 ) -> Result<(), OrderError> {
     let form = OrderForm::read(content, &state.programmes).map_err(OrderError::Content)?;
     let mut tx = begin_write(&state.db).await?;
-    let to = OrderState::AwaitingReview;
     let old = load_in(&mut tx, &state.sealer, number).await?;
-    let old = old.ok_or_else(|| OrderError::Unknown(number.clone()))?;
-    if old.state == to && old.content == form.content {
+    if old.is_some_and(|old| old.state == OrderState::AwaitingReview && old.content == form.content) {
         return Ok(());
     }
-    change_state(&mut tx, number, to, actor, "", state.clock.now_ms()).await?;
+    correct_in(state, &mut tx, number, form, actor).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// As [`correct`], inside a transaction and with content that passed.
+pub(crate) async fn correct_in(
+    state: &AppState,
+    tx: &mut Transaction,
+    number: &OrderNumber,
+    form: OrderForm,
+    actor: &Actor,
+) -> Result<OrderState, OrderError> {
+    let to = OrderState::AwaitingReview;
+    let old = load_in(tx, &state.sealer, number).await?;
+    let old = old.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    change_state(tx, number, to, actor, "", state.clock.now_ms()).await?;
     if old.state != OrderState::Rejected {
         return Err(IllegalOrderState { from: old.state, to }.into());
     }
     form.may_replace(&old).map_err(OrderError::Content)?;
     let order =
         Order { content: form.content, product_title: form.product_title, amount: form.amount, ..old };
-    replace_content(&mut tx, &state.sealer, &order).await?;
-    tx.commit().await?;
-    Ok(())
+    replace_content(tx, &state.sealer, &order).await?;
+    Ok(to)
 }
 
 /// 支付成功: the payment is kept with the order, which goes to review (row S3.7: until then it stays 待支付).

@@ -18,3 +18,14 @@ pub(super) async fn script() -> ([(header::HeaderName, &'static str); 2], &'stat
     let headers = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, CACHE)];
     (headers, include_str!("../../assets/page.js"))
 }
+
+pub(super) async fn order_script() -> ([(header::HeaderName, &'static str); 2], &'static str) {
+    let headers = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, CACHE)];
+    (headers, include_str!("../../assets/order.js"))
+}
+
+pub(super) async fn regions() -> ([(header::HeaderName, &'static str); 2], &'static str) {
+    let headers =
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "max-age=86400")];
+    (headers, include_str!("../../assets/regions.txt"))
+}

@@ -18,7 +18,7 @@ use axum::{
 };
 
 pub(super) use my_order::own;
-pub(super) use session::{Customer, MaybeCustomer};
+pub(super) use session::{Customer, MaybeCustomer, set_cookie};
 
 use super::{
     answer::{log_trouble, order_status},

@@ -19,7 +19,8 @@ fn make_impossible(portal: &Portal) {
 fn rename(portal: &Portal, from: &str, to: &str) {
     let db = &portal.state.db;
     portal.runtime.block_on(async {
-        let numbers: Vec<String> = sqlx::query_scalar("select number from orders").fetch_all(db).await.unwrap();
+        let numbers: Vec<String> =
+            sqlx::query_scalar("select number from orders").fetch_all(db).await.unwrap();
         for number in numbers {
             let order = portal::orders::load(&portal.state, &number.parse().unwrap()).await.unwrap().unwrap();
             let content = serde_json::to_string(&order.content).unwrap().replace(from, to);

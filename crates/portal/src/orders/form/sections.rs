@@ -3,9 +3,12 @@
 use model::{Fen, IdentityError, check_credit_code, check_id_number, check_mobile, check_organisation_code};
 use wire::CertificateKind;
 
-use super::fields::Fields;
+use super::{Parties, fields::Fields};
 use crate::{
-    orders::content::{Handler, Invoice, OrderContent, Payment, Person, Receiver, Unit},
+    orders::{
+        content::{Handler, Invoice, OrderContent, Payment, Person, Receiver, Unit},
+        regions,
+    },
     programmes::{IdType, InvoiceKind, PaymentMethod, Product, Programme, UnitKind, Verification},
 };
 
@@ -16,15 +19,7 @@ const MAIL_BYTES_MAX: usize = 254;
 pub(super) fn content(fields: &Fields<'_>, programme: &Programme, product: &Product) -> Option<OrderContent> {
     let (years, quantity) = (years(fields, product), quantity(fields, product));
     let verification = fields.word_or_first("verification", &programme.verifications, Verification::code);
-    let handler = fields.section("handler").and_then(|section| handler(&section, programme));
-    let unit = fields.section("unit").and_then(|section| unit(&section, programme));
-    let legal = wanted_person(
-        fields,
-        "legal_representative",
-        programme.legal_representative,
-        programme,
-        "本项目不收集法定代表人信息，请删除 (this programme does not ask for it: delete it)",
-    );
+    let (handler, unit, legal) = read_parties(fields, programme);
     let holder = wanted_person(
         fields,
         "holder",
@@ -51,6 +46,27 @@ pub(super) fn content(fields: &Fields<'_>, programme: &Programme, product: &Prod
         invoice: invoice?,
         payment: payment?,
     })
+}
+
+pub(super) fn parties(fields: &Fields<'_>, programme: &Programme) -> Option<Parties> {
+    let (handler, unit, legal) = read_parties(fields, programme);
+    Some(Parties { handler: handler?, unit: unit?, legal_representative: legal? })
+}
+
+fn read_parties(
+    fields: &Fields<'_>,
+    programme: &Programme,
+) -> (Option<Handler>, Option<Unit>, Option<Option<Person>>) {
+    let handler = fields.section("handler").and_then(|section| handler(&section, programme));
+    let unit = fields.section("unit").and_then(|section| unit(&section, programme));
+    let legal = wanted_person(
+        fields,
+        "legal_representative",
+        programme.legal_representative,
+        programme,
+        "本项目不收集法定代表人信息，请删除 (this programme does not ask for it: delete it)",
+    );
+    (handler, unit, legal)
 }
 
 /// A person that must be there or must not be; the outer `None` = there was a mistake.
@@ -151,14 +167,11 @@ fn receiver(fields: &Fields<'_>) -> Option<Receiver> {
     let (province, city) = (fields.text("province", 32), fields.text("city", 32));
     let (county, address) = (fields.text_or_empty("county", 32), fields.text("address", 200));
     fields.refuse_unknown(true);
-    Some(Receiver {
-        name: name?,
-        mobile: mobile?,
-        province: province?,
-        city: city?,
-        county: county?,
-        address: address?,
-    })
+    let (province, city, county) = (province?, city?, county?);
+    regions::check(&province, &city, &county)
+        .map_err(|(field, message)| fields.error(field, message))
+        .ok()?;
+    Some(Receiver { name: name?, mobile: mobile?, province, city, county, address: address? })
 }
 
 /// The invoice, where the programme makes one: the first kind, made out to the unit, unless the order says otherwise.

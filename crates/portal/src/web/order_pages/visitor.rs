@@ -1,0 +1,105 @@
+//! Who fills in a form: a browser by its cookie, a customer by the session, an address.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderValue, header, request::Parts},
+    response::Response,
+};
+use model::{OrderNumber, Secret};
+
+use crate::{
+    app::AppState,
+    customers,
+    drafts::{self, Draft, DraftError, Owner},
+    orders::OrderError,
+    programmes::{Product, Programme},
+    web::{
+        lang::Lang,
+        session::{Address, cookie},
+        shop::{MaybeCustomer, ShopFrame, no_such_page, our_trouble, trouble},
+    },
+};
+
+const COOKIE: &str = "ukey_drafts";
+
+/// The cookie lives as long as drafts do, about.
+const COOKIE_SECONDS: u32 = 30 * 24 * 60 * 60;
+
+/// Whoever asks for a page of the order form.
+pub(in crate::web) struct Visitor {
+    pub(super) lang: Lang,
+    pub(super) customer: Option<customers::Customer>,
+    pub(super) address: String,
+    pub(in crate::web) owner: Owner,
+    /// The browser's token; empty if it has none.
+    pub(super) token: Secret,
+}
+
+impl FromRequestParts<AppState> for Visitor {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        let lang = Lang::from_request_parts(parts, state).await.unwrap_or(Lang::Zh);
+        let MaybeCustomer(customer) = MaybeCustomer::from_request_parts(parts, state).await?;
+        let Ok(Address(address)) = Address::from_request_parts(parts, state).await;
+        let token = cookie(&parts.headers, COOKIE).unwrap_or_default();
+        let mobile = customer.as_ref().map(|customer| customer.mobile_digest.as_str());
+        let owner = Owner::new(state, Some(token), mobile);
+        Ok(Self { lang, customer, address, owner, token: Secret::from(token) })
+    }
+}
+
+impl Visitor {
+    pub(super) fn frame(&self) -> ShopFrame {
+        ShopFrame::new(self.lang, self.customer.as_ref(), "")
+    }
+
+    /// The visitor's draft, its programme and product. Another's is as one that is not there.
+    pub(super) async fn draft<'a>(
+        &self,
+        state: &'a AppState,
+        programme: &str,
+        number: &str,
+    ) -> Result<(Draft, &'a Programme, &'a Product), Response> {
+        let programme = state.programmes.get(programme).ok_or_else(|| no_such_page(self.lang))?;
+        let number: OrderNumber = number.parse().map_err(|_| no_such_page(self.lang))?;
+        let draft = drafts::load(state, &number, &self.owner).await.map_err(|error| self.trouble(error))?;
+        let draft = draft.filter(|draft| draft.programme == programme.id);
+        let draft = draft.ok_or_else(|| no_such_page(self.lang))?;
+        let product = programme.product(&draft.product).ok_or_else(|| no_such_page(self.lang))?;
+        Ok((draft, programme, product))
+    }
+
+    /// A draft's error as a page of its own.
+    pub(super) fn trouble(&self, error: DraftError) -> Response {
+        use axum::http::StatusCode;
+        match error {
+            DraftError::Unknown => trouble(self.lang, StatusCode::NOT_FOUND, error.to_string()),
+            DraftError::TooMany => trouble(self.lang, StatusCode::TOO_MANY_REQUESTS, error.to_string()),
+            DraftError::Order(OrderError::Db(error)) => our_trouble(self.lang, &error),
+            DraftError::Order(error) => trouble(self.lang, StatusCode::CONFLICT, error.to_string()),
+            other => our_trouble(self.lang, &other),
+        }
+    }
+
+    /// Gives a browser without a token one; the header tells it.
+    pub(super) fn recognise(&mut self, state: &AppState) -> Result<Option<HeaderValue>, DraftError> {
+        if !self.token.expose().is_empty() {
+            return Ok(None);
+        }
+        self.token = drafts::new_token()?;
+        let token = std::str::from_utf8(self.token.expose()).unwrap_or_default();
+        let mobile = self.customer.as_ref().map(|customer| customer.mobile_digest.as_str());
+        self.owner = Owner::new(state, Some(token), mobile);
+        let secure = if state.config.http.is_https() { "; Secure" } else { "" };
+        let text =
+            format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={COOKIE_SECONDS}{secure}");
+        Ok(HeaderValue::try_from(text).ok())
+    }
+}
+
+/// A response that also sets a cookie.
+pub(super) fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
+    response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
+    response
+}
