@@ -36,7 +36,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: u32 = 8;
 
 /// The writers' lock on PostgreSQL; any number that nobody else uses.
-const WRITER_LOCK: &str = "select pg_advisory_xact_lock(7723541)";
+const BEGIN_AS_WRITER: &str = "BEGIN; SELECT pg_advisory_xact_lock(7723541)";
 
 /// Brings the tables up to date; portals that start together take turns at it by sqlx's own lock.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -158,9 +158,8 @@ pub async fn begin_write(db: &Db) -> Result<Transaction, DbError> {
     if !is_postgres(db) {
         return Ok(db.begin_with("BEGIN IMMEDIATE").await?);
     }
-    let mut tx = db.begin().await?;
-    sqlx::query(WRITER_LOCK).execute(&mut *tx).await?;
-    Ok(tx)
+    // Both in one message: each is waited for.
+    Ok(db.begin_with(BEGIN_AS_WRITER).await?)
 }
 
 /// Takes out of the file's log what was overwritten or deleted before; in the file itself SQLite overwrites it at once (`secure_delete`).

@@ -84,9 +84,10 @@ fn lists_go_along_their_indexes() {
     for sql in [
         "explain query plan select number, created_ms from orders where 1 = 1 order by created_ms desc, number desc limit 21",
         "explain query plan select number from orders where 1 = 1 and state = $1 order by created_ms desc, number desc limit 21",
-        "explain query plan select count(*) from (select 1 from orders where state = 'completed' limit 1000) as counted",
-        "explain query plan select number, unit_name, product_title, state from orders where 1 = 1 \
-         order by created_ms desc, number desc limit 5000",
+        "explain query plan select count(*) from (select 1 from orders where state = 'completed' \
+         order by created_ms desc, number desc limit 1000) as counted",
+        "explain query plan select number, unit_name, product_title, state, created_ms from orders where 1 = 1 \
+         order by created_ms desc, number desc limit 2000",
     ] {
         let rows = sqlx::query_as::<Sql, (i64, i64, i64, String)>(sql).bind("completed");
         let rows = bench.runtime.block_on(rows.fetch_all(&bench.state.db)).unwrap();

@@ -99,12 +99,14 @@ pub async fn accept(state: &AppState, order: &Value, actor: &Actor) -> Result<Ro
     };
     let mut tx = begin_write(&state.db).await?;
     let number = match &form.number {
-        Some(number) => number.clone(),
         None => free_number(state, &mut tx).await?,
+        Some(number) => {
+            if let Some(old) = load_in(&mut tx, &state.sealer, number).await? {
+                return Ok(repeated(&form, old));
+            }
+            number.clone()
+        }
     };
-    if let Some(old) = load_in(&mut tx, &state.sealer, &number).await? {
-        return Ok(repeated(&form, old));
-    }
     let stored = store_new(state, &mut tx, &number, form, actor).await?;
     tx.commit().await?;
     Ok(Row {

@@ -17,6 +17,7 @@ use crate::rig::{Client, Rig};
 const THREADS: u32 = 64;
 
 /// How many requests, and for how long.
+#[derive(Clone, Copy)]
 pub struct Load {
     /// Requests a second.
     pub rate: u32,

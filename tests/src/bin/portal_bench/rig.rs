@@ -43,6 +43,8 @@ impl Rig {
         set("vault", "pin_file", path("secrets/vault-pin"));
         set("vault", "so_pin_file", path("secrets/vault-so-pin"));
         set("sf", "checkword_file", path("sf-checkword"));
+        set("alipay", "private_key_file", path("alipay-private.pem"));
+        set("alipay", "alipay_public_key_file", path("alipay-public.pem"));
         let database = match std::env::var(SERVER) {
             Err(_) => format!("sqlite://{}", folder.path().join("portal/portal.db").display()),
             Ok(server) => {
@@ -65,6 +67,19 @@ impl Rig {
         for (key, at) in [("programmes_dir", "config/programmes"), ("profiles_dir", "firmware-profiles")] {
             config.insert(key.to_owned(), tree().join(at).display().to_string().into());
         }
+        // Nobody is asked for money: any two keys will do.
+        let (private, public) =
+            (folder.path().join("alipay-private.pem"), folder.path().join("alipay-public.pem"));
+        run(
+            "openssl",
+            Command::new("openssl").args(["genpkey", "-algorithm", "RSA", "-out"]).arg(&private),
+            None,
+        )?;
+        run(
+            "openssl",
+            Command::new("openssl").args(["pkey", "-pubout", "-in"]).arg(&private).arg("-out").arg(public),
+            None,
+        )?;
         std::fs::create_dir(folder.path().join("tokens"))?;
         std::fs::write(folder.path().join("sf-checkword"), "bench")?;
         std::fs::write(folder.path().join("portal.toml"), config.to_string())?;
@@ -172,7 +187,8 @@ impl Rig {
             }
             tx.commit().await?;
             // As either database does by itself, sooner or later.
-            sqlx::query("analyze").execute(&mut connection).await?;
+            let tidy = if self.database() == "sqlite" { "analyze" } else { "vacuum analyze" };
+            sqlx::query(tidy).execute(&mut connection).await?;
             Ok(connection.close().await?)
         })
     }
