@@ -133,19 +133,6 @@ pub fn mask_mobile(mobile: &str) -> String {
     }
 }
 
-/// A document's number for screens: `110***********1234`; of a short one the first and the last character stay.
-#[must_use]
-pub fn mask_id_number(number: &str) -> String {
-    let count = number.chars().count();
-    let (first, last) = match count {
-        0..=3 => return "****".to_owned(),
-        4..=14 => (1, 1),
-        _ => (3, 4),
-    };
-    let masked = |(index, c): (usize, char)| if index < first || index >= count - last { c } else { '*' };
-    number.chars().enumerate().map(masked).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -192,9 +179,6 @@ mod tests {
         assert!(check_mobile("12800000000").is_err());
         assert_eq!(mask_mobile("13800000000"), "138****0000");
         assert_eq!(mask_mobile("not a number"), "****");
-        assert_eq!(mask_id_number("000000199001010018"), "000***********0018");
-        assert_eq!(mask_id_number("E12345678"), "E*******8");
-        assert_eq!(mask_id_number("E12"), "****");
     }
 
     proptest! {
@@ -205,7 +189,6 @@ mod tests {
             let _ = check_organisation_code(&text);
             let _ = check_mobile(&text);
             let _ = mask_mobile(&text);
-            let _ = mask_id_number(&text);
         }
     }
 }

@@ -10,8 +10,7 @@ mod state;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use identity::{
-    IdentityError, check_credit_code, check_id_number, check_mobile, check_organisation_code, mask_id_number,
-    mask_mobile,
+    IdentityError, check_credit_code, check_id_number, check_mobile, check_organisation_code, mask_mobile,
 };
 pub use ids::{IdError, JobId, KeyId, OrderNumber, SlotName, StationId};
 pub use money::Fen;

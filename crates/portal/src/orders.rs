@@ -11,6 +11,7 @@ mod sealed;
 mod store;
 mod transition;
 
+pub(crate) use cancel::may_cancel;
 pub use cancel::{CancelTerms, cancel, cancel_terms, is_of};
 pub use content::{Handler, Invoice, Order, OrderContent, Payment, Person, Receiver, Unit};
 pub use form::{FieldError, OrderForm, Parties};

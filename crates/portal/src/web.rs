@@ -62,6 +62,7 @@ pub fn router(state: AppState) -> Router {
         .merge(order_pages::routes())
         .route("/assets/style.css", get(assets::style))
         .route("/assets/shop.css", get(assets::shop_style))
+        .route("/assets/pay.js", get(assets::pay_script))
         .route("/assets/page.js", get(assets::script))
         .route("/assets/order.js", get(assets::order_script))
         .route("/assets/regions.txt", get(assets::regions))

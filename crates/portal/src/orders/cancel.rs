@@ -1,16 +1,20 @@
 //! 取消: the customer takes an order back while no key is in work for it.
 
+use model::{OrderNumber, OrderState};
+
 use super::{
     content::Order,
-    jobs::{JobRow, jobs},
-    store::{OrderError, load, load_in},
+    store::{OrderError, load_in},
     transition::{Actor, change_state},
 };
 use crate::{
     app::AppState,
-    db::{Db, Sql, begin_write},
+    db::{Connection, Db, Sql, begin_write},
+    payments::{self, PaymentError},
 };
-use model::{OrderNumber, OrderState};
+
+/// What the refund is called in the order's history.
+const REASON: &str = "客户取消订单";
 
 /// Whether and how an order can be cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +28,16 @@ pub enum CancelTerms {
 }
 
 /// On what terms an order can be cancelled. A key that a station has begun is made for its holder and has no other use.
-#[must_use]
-pub fn cancel_terms(order: &Order, jobs: &[JobRow]) -> CancelTerms {
+///
+/// # Errors
+/// The database's.
+pub async fn cancel_terms(connection: &mut Connection, order: &Order) -> Result<CancelTerms, OrderError> {
     let paid = order.content.payment.is_some();
-    let begun = jobs.iter().any(|job| job.state != "waiting" || job.key.is_some());
-    match order.state {
+    Ok(match order.state {
         OrderState::AwaitingPayment => CancelTerms::Free,
         OrderState::AwaitingReview | OrderState::Rejected if paid => CancelTerms::Refund,
         OrderState::AwaitingReview | OrderState::Rejected => CancelTerms::Free,
-        OrderState::AwaitingProduction if begun => CancelTerms::Never(
+        OrderState::AwaitingProduction if begun(connection, &order.number).await? => CancelTerms::Never(
             "电子钥匙已开始制作，不能取消",
             "the keys are being made, the order cannot be cancelled",
         ),
@@ -41,41 +46,68 @@ pub fn cancel_terms(order: &Order, jobs: &[JobRow]) -> CancelTerms {
             "订单已审核通过并排入制证，不能取消",
             "the order is approved and waits to be made, it cannot be cancelled",
         ),
-        OrderState::AwaitingDelivery => CancelTerms::Never(
-            "电子钥匙已制好并寄出，不能取消",
-            "the keys are made and on their way, the order cannot be cancelled",
-        ),
+        OrderState::AwaitingDelivery => {
+            CancelTerms::Never("电子钥匙已制好，不能取消", "the keys are made, the order cannot be cancelled")
+        }
         _ => CancelTerms::Never("", ""),
+    })
+}
+
+/// As [`cancel_terms`], inside the transaction that sends money back: a station may have begun meanwhile.
+///
+/// # Errors
+/// [`OrderError::NotCancellable`]; the database's.
+pub(crate) async fn may_cancel(
+    state: &AppState,
+    tx: &mut Connection,
+    number: &OrderNumber,
+) -> Result<(), OrderError> {
+    let order = load_in(tx, &state.sealer, number).await?;
+    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    match cancel_terms(tx, &order).await? {
+        CancelTerms::Never(zh, en) if !zh.is_empty() => Err(OrderError::NotCancellable(zh, en)),
+        _ => Ok(()),
     }
+}
+
+/// Whether a station has, or had, a job of the order.
+async fn begun(connection: &mut Connection, number: &OrderNumber) -> Result<bool, OrderError> {
+    let row = sqlx::query::<Sql>(
+        "select 1 from jobs where order_number = $1 and (state <> 'waiting' or key_id is not null) limit 1",
+    );
+    Ok(row.bind(number.as_str()).fetch_optional(connection).await?.is_some())
 }
 
 /// 取消, as [`cancel_terms`] says. The same cancellation twice is one.
 ///
 /// # Errors
 /// [`OrderError::NotCancellable`] with the reason; else as [`change_state`].
-pub async fn cancel(state: &AppState, number: &OrderNumber, actor: &Actor) -> Result<(), OrderError> {
-    let order = load(state, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+pub async fn cancel(state: &AppState, number: &OrderNumber, actor: &Actor) -> Result<(), PaymentError> {
+    let mut tx = begin_write(&state.db).await?;
+    let order = load_in(&mut tx, &state.sealer, number).await?;
+    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     if matches!(order.state, OrderState::Cancelled | OrderState::Refunded) {
         return Ok(());
     }
-    match cancel_terms(&order, &jobs(&state.db, number).await?) {
-        CancelTerms::Never(zh, en) => Err(OrderError::NotCancellable(zh, en)),
-        CancelTerms::Refund => Err(OrderError::NotCancellable("TODO", "TODO")),
-        CancelTerms::Free => cancel_unpaid(state, number, actor).await,
+    match cancel_terms(&mut tx, &order).await? {
+        CancelTerms::Never(zh, en) => Err(OrderError::NotCancellable(zh, en).into()),
+        CancelTerms::Refund => {
+            tx.rollback().await?;
+            payments::refund(state, number, actor, REASON).await?;
+            Ok(())
+        }
+        CancelTerms::Free => {
+            change_state(&mut tx, number, OrderState::Cancelled, actor, "", state.clock.now_ms()).await?;
+            tx.commit().await?;
+            // Money that comes all the same goes back by itself; Alipay is asked again if it does not answer now.
+            if order.state == OrderState::AwaitingPayment
+                && let Err(error) = payments::close(state, number).await
+            {
+                tracing::warn!(%number, %error, "the payment of a cancelled order is closed later");
+            }
+            Ok(())
+        }
     }
-}
-
-async fn cancel_unpaid(state: &AppState, number: &OrderNumber, actor: &Actor) -> Result<(), OrderError> {
-    let mut tx = begin_write(&state.db).await?;
-    let order =
-        load_in(&mut tx, &state.sealer, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
-    // The payment may have arrived since.
-    if order.content.payment.is_some() {
-        return Err(OrderError::Raced);
-    }
-    change_state(&mut tx, number, OrderState::Cancelled, actor, "", state.clock.now_ms()).await?;
-    tx.commit().await?;
-    Ok(())
 }
 
 /// Whether the order is there and was placed with this mobile.

@@ -134,7 +134,7 @@ fn shown(state: &AppState, row: &Attempt) -> Result<Payment, PaymentError> {
     let open = row.state == PaymentState::Open && row.expires_ms > state.clock.now_ms();
     let page_url = match (&state.outside.alipay, open) {
         (Some(client), true) => {
-            let back = format!("{}/my/orders/{}", state.config.http.public_url, row.order);
+            let back = format!("{}/my/orders/{}/pay", state.config.http.public_url, row.order);
             Some(client.page_url(&offer(state, row)?, &back)?)
         }
         _ => None,

@@ -133,6 +133,9 @@ pub async fn refund(
     let mut tx = begin_write(&state.db).await?;
     let paid = store::of_order(&mut tx, number).await?;
     let refunds = of_order(&mut tx, number).await?;
+    if *actor == Actor::Customer {
+        orders::may_cancel(state, &mut tx, number).await?;
+    }
     let unrefunded = paid.iter().filter(|row| {
         row.state == PaymentState::Paid
             && !refunds.iter().any(|refund| refund.out_trade_no == row.out_trade_no)

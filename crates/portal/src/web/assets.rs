@@ -9,6 +9,11 @@ pub(super) async fn style() -> ([(header::HeaderName, &'static str); 2], &'stati
     (headers, include_str!("../../assets/style.css"))
 }
 
+pub(super) async fn pay_script() -> ([(header::HeaderName, &'static str); 2], &'static str) {
+    let headers = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, CACHE)];
+    (headers, include_str!("../../assets/pay.js"))
+}
+
 pub(super) async fn shop_style() -> ([(header::HeaderName, &'static str); 2], &'static str) {
     let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, CACHE)];
     (headers, include_str!("../../assets/shop.css"))

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     app::AppState,
     invoices::{self, InvoiceError, Pdf},
+    orders::Actor,
 };
 
 /// Nothing but a click is sent here.
@@ -27,6 +28,7 @@ const FORM_BYTES_MAX: usize = 1024;
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/i/{token}", get(link).post(redeem))
+        .route("/my/orders/{number}/invoice", post(own_request))
         .route("/my/orders/{number}/invoice.pdf", get(own_download))
         .route("/orders/{number}/invoice", post(request))
         .route("/orders/{number}/invoice.pdf", get(download))
@@ -93,6 +95,29 @@ async fn download(
     };
     match invoices::download(&state, &number).await {
         Ok(pdf) => file(pdf),
+        Err(error) => trouble(lang, &error),
+    }
+}
+
+/// 开具发票, by the customer: for a completed order without one.
+async fn own_request(
+    State(state): State<AppState>,
+    Customer(customer): Customer,
+    lang: Lang,
+    Path(text): Path<String>,
+) -> Response {
+    let number = match shop::own(&state, &customer, lang, &text).await {
+        Ok(number) => number,
+        Err(refused) => return refused,
+    };
+    let asked = match invoices::of_order(&state.db, &number).await {
+        // What failed is asked for again by an operator, who has looked why.
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => invoices::request(&state, &number, &Actor::Customer).await,
+        Err(error) => Err(error.into()),
+    };
+    match asked {
+        Ok(()) => Redirect::to(&format!("/my/orders/{number}")).into_response(),
         Err(error) => trouble(lang, &error),
     }
 }

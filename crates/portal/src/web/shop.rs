@@ -4,6 +4,8 @@ mod code;
 mod login;
 mod my_order;
 mod my_orders;
+mod pay;
+mod pictures;
 mod session;
 mod start;
 mod timeline;
@@ -38,6 +40,11 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/my/orders", get(my_orders::my_orders))
         .route("/my/orders/{number}", get(my_order::my_order))
         .route("/my/orders/{number}/cancel", post(my_order::cancel))
+        .route("/my/orders/{number}/pictures/{id}", get(pictures::picture))
+        .route("/my/orders/{number}/pay", get(pay::pay).post(pay::again))
+        .route("/my/orders/{number}/pay.png", get(pay::code))
+        .route("/my/orders/{number}/payment.json", get(pay::progress))
+        .route("/my/orders/{number}/result", get(pay::result))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
 }
 

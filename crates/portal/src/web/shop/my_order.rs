@@ -6,17 +6,20 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Redirect, Response},
 };
-use model::{OrderNumber, OrderState, mask_id_number};
+use model::{OrderNumber, OrderState};
 
-use super::{Customer, ShopFrame, no_such_page, order_trouble, timeline};
+use super::{Customer, ShopFrame, no_such_page, order_trouble, our_trouble, timeline};
 use crate::{
     app::AppState,
     customers,
     invoices::{self, InvoiceRow},
     orders::{self, Actor, CancelTerms, Order, OrderError},
+    payments::{self, PaymentError, Refund, RefundState},
+    pictures::{self, Picture},
     stations,
+    views::mask_id_number,
     web::{
-        answer::order_status,
+        answer::{log_trouble, order_status},
         lang::Lang,
         pages::{Section, page, sections},
     },
@@ -31,6 +34,9 @@ struct MyOrderPage {
     steps: Vec<timeline::Step>,
     waybill: Option<String>,
     invoice: Option<InvoiceRow>,
+    pictures: Vec<Picture>,
+    /// What goes back, once a refund was asked for.
+    refund: Option<Refund>,
     /// What comes next, in a sentence.
     next: &'static str,
     /// Whether and how the order can be cancelled.
@@ -77,7 +83,9 @@ pub(super) async fn cancel(
     };
     match orders::cancel(&state, &number, &Actor::Customer).await {
         Ok(()) => Redirect::to(&format!("/my/orders/{number}")).into_response(),
-        Err(error) if order_status(&error).is_server_error() => order_trouble(lang, &error),
+        Err(PaymentError::Order(error)) if order_status(&error).is_server_error() => {
+            order_trouble(lang, &error)
+        }
         Err(error) => show(&state, &customer, lang, &number, Some(error)).await,
     }
 }
@@ -88,13 +96,18 @@ async fn show(
     customer: &customers::Customer,
     lang: Lang,
     number: &OrderNumber,
-    refused: Option<OrderError>,
+    refused: Option<PaymentError>,
 ) -> Response {
-    let status = refused.as_ref().map_or(StatusCode::OK, order_status);
+    let status = match &refused {
+        None => StatusCode::OK,
+        Some(PaymentError::Order(error)) => order_status(error),
+        Some(_) => StatusCode::CONFLICT,
+    };
     let message = refused.map(|error| error.to_string()).unwrap_or_default();
     match my_order_page(state, customer, lang, number, message).await {
         Ok(order) => page(status, &order),
-        Err(error) => order_trouble(lang, &error),
+        Err(PaymentError::Order(error)) => order_trouble(lang, &error),
+        Err(error) => our_trouble(lang, &error),
     }
 }
 
@@ -104,7 +117,7 @@ async fn my_order_page(
     lang: Lang,
     number: &OrderNumber,
     message: String,
-) -> Result<MyOrderPage, OrderError> {
+) -> Result<MyOrderPage, PaymentError> {
     let order = orders::load(state, number).await?;
     let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     let programme = state.programmes.get(&order.content.programme);
@@ -117,10 +130,23 @@ async fn my_order_page(
         waybill: stations::waybill(&state.db, number).await?,
         invoice: invoices::of_order(&state.db, number).await?,
         next: timeline::next(lang, &order),
-        cancel: orders::cancel_terms(&order, &orders::jobs(&state.db, number).await?),
+        cancel: orders::cancel_terms(&mut *state.db.acquire().await?, &order).await?,
+        pictures: pictures::list(&state.db, number.as_str()).await.or_else(no_pictures)?,
+        refund: payments::refund_of(state, number).await?,
         order,
         message,
     })
+}
+
+/// The order is shown without its pictures rather than not at all.
+fn no_pictures(error: pictures::PictureError) -> Result<Vec<Picture>, OrderError> {
+    match error {
+        pictures::PictureError::Db(error) => Err(error.into()),
+        other => {
+            log_trouble(&other);
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// The order with the numbers of documents masked: a screen may be looked at by others.
