@@ -344,7 +344,7 @@ fn every_page_is_there_in_english() {
 fn s1_6_a_completed_order_asks_for_its_invoice_and_nobody_else_s() {
     let (bench, operator, cookie) = shop();
     let mut order = paid_order(1);
-    order["invoice"] = json!({ "kind": "ordinary", "title": "示例客车零部件有限公司" });
+    order["invoice"] = json!({ "kind": "general", "title": "示例客车零部件有限公司" });
     let number = bench.place(&operator, &order);
     let path = format!("/my/orders/{number}");
     assert!(!bench.get(&cookie, &path).1.contains("开具发票"), "not before it is completed");
