@@ -95,8 +95,11 @@ impl Office {
             let arguments = ["factory-key", &label];
             run("portal factory-key", &mut self.portal_command(&arguments)?, Some(factory.as_bytes()))?;
         }
-        let operator = ["operator", "add", OPERATOR];
-        run("portal operator", &mut self.portal_command(&operator)?, Some(PASSWORD.as_bytes()))?;
+        let mut operator = self.portal_command(&["operator", "add", OPERATOR])?;
+        for role in ["reviewer", "production", "finance", "stations", "administrator"] {
+            operator.args(["--role", role]);
+        }
+        run("portal operator", &mut operator, Some(PASSWORD.as_bytes()))?;
         Ok(())
     }
 

@@ -37,8 +37,44 @@ if (approve && confirm) {
   });
 }
 
+// Papers under review: one at a time, turned by P and the arrows, enlarged by + and -. Without this file all stand below one another.
+const viewer = document.getElementById("viewer");
+const papers = viewer ? [...viewer.querySelectorAll("figure")] : [];
+let shown = 0;
+let zoom = 1;
+const turn = (by) => {
+  shown = (shown + by + papers.length) % papers.length;
+  papers.forEach((paper, at) => { paper.hidden = at !== shown; });
+  document.querySelectorAll("[data-paper]").forEach((tab) => {
+    tab.toggleAttribute("aria-current", Number(tab.dataset.paper) === shown);
+  });
+};
+const enlarge = (by) => {
+  zoom = Math.min(4, Math.max(1, zoom + by));
+  viewer.dataset.zoom = zoom;
+};
+if (papers.length) {
+  viewer.classList.add("single");
+  document.querySelectorAll("[data-paper]").forEach((tab) => {
+    tab.addEventListener("click", (event) => { event.preventDefault(); turn(Number(tab.dataset.paper) - shown); });
+  });
+  turn(0);
+}
+const papersKey = (key) => {
+  if (!papers.length) return false;
+  if (key === "p" || key === "ArrowLeft") turn(-1);
+  else if (key === "ArrowRight") turn(1);
+  else if (key === "+" || key === "=") enlarge(1);
+  else if (key === "-") enlarge(-1);
+  else return false;
+  return true;
+};
+
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+  // A box that is ticked takes keys as the page does; only where somebody types they are letters.
+  const typing = event.target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, dialog");
+  if (event.ctrlKey || event.metaKey || event.altKey || typing) return;
+  if (papersKey(event.key)) { event.preventDefault(); return; }
   if (event.key === "/") {
     const search = document.getElementById("search");
     if (search) { event.preventDefault(); search.focus(); }
@@ -47,5 +83,9 @@ document.addEventListener("keydown", (event) => {
   const target = document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
   if (!target) return;
   event.preventDefault();
-  if (target.tagName === "TEXTAREA") target.focus(); else target.click();
+  // With a reason ticked R goes to the button, so that 3 R Enter refuses; without, to the text.
+  const ticked = target.form?.querySelector("input[type=checkbox]:checked");
+  if (target.tagName !== "TEXTAREA") target.click();
+  else if (ticked) target.form.querySelector("button").focus();
+  else target.focus();
 });

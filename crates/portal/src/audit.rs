@@ -4,6 +4,7 @@
 
 mod anchors;
 mod export;
+mod list;
 
 use std::fmt::Display;
 
@@ -12,6 +13,7 @@ use sqlx::Row as _;
 pub(crate) use anchors::keep as keep_anchor;
 pub use anchors::{Conflict, conflicts};
 pub use export::{Exported, export};
+pub use list::{Done, PAGE_ROWS, newest};
 
 use crate::db::{Connection, DbError, Sql, damaged};
 
@@ -110,6 +112,24 @@ pub enum What {
     DraftDeleted,
     /// The agreements that were accepted with an order, and their versions.
     AgreementsAccepted,
+    /// An operator has other roles.
+    OperatorRoles,
+    /// An operator may log in again.
+    OperatorEnabled,
+    /// An operator may not log in any more.
+    OperatorDisabled,
+    /// An operator has another password.
+    OperatorPassword,
+    /// An operator set up a second factor.
+    SecondFactorSet,
+    /// An operator's second factor was taken away.
+    SecondFactorReset,
+    /// A refund was asked for.
+    RefundAsked,
+    /// A refund was approved by a second person.
+    RefundApproved,
+    /// A refund was declined.
+    RefundDeclined,
 }
 
 impl What {
@@ -163,6 +183,15 @@ impl What {
             Self::DraftOpened => "draft.opened",
             Self::DraftDeleted => "draft.deleted",
             Self::AgreementsAccepted => "agreements.accepted",
+            Self::OperatorRoles => "operator.roles",
+            Self::OperatorEnabled => "operator.enabled",
+            Self::OperatorDisabled => "operator.disabled",
+            Self::OperatorPassword => "operator.password",
+            Self::SecondFactorSet => "second-factor.set",
+            Self::SecondFactorReset => "second-factor.reset",
+            Self::RefundAsked => "refund.asked",
+            Self::RefundApproved => "refund.approved",
+            Self::RefundDeclined => "refund.declined",
         }
     }
 }

@@ -113,6 +113,18 @@ impl Http {
 pub struct Operators {
     /// How long a log-in holds, in hours.
     pub session_hours: u32,
+    /// Whether every operator needs a second factor.
+    pub second_factor: SecondFactor,
+}
+
+/// Whether operators need a code beside the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecondFactor {
+    /// Nobody does anything before it is set up.
+    Required,
+    /// Who has set it up needs it.
+    Optional,
 }
 
 /// The MQTT broker.

@@ -16,7 +16,7 @@ use portal::{
     db::{self, Db},
     enrol, init,
     leader::{self, Holder},
-    operators,
+    operators::{self, Role},
     orders::{self, Actor, RowOutcome},
     outside::Outside,
     payments,
@@ -110,6 +110,22 @@ enum Command {
 enum OperatorCommand {
     /// Add an operator; the password comes on standard input.
     Add {
+        /// The log-in name.
+        name: String,
+        /// What he or she may do; again for each role: reviewer, production, finance, stations, auditor, administrator.
+        #[arg(long, default_value = "reviewer")]
+        role: Vec<Role>,
+    },
+    /// Give an operator these roles and no other.
+    Roles {
+        /// The log-in name.
+        name: String,
+        /// As in `add`.
+        #[arg(long, required = true)]
+        role: Vec<Role>,
+    },
+    /// Take an operator's second factor away, because the telephone is lost; the next log-in may set up a new one.
+    Reset {
         /// The log-in name.
         name: String,
     },
@@ -221,7 +237,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Init => init::run(&config).await,
         Command::Serve => Box::pin(serve(config)).await,
         Command::Import { file } => import(config, file).await,
-        Command::Operator { command: OperatorCommand::Add { name } } => add_operator(config, &name).await,
+        Command::Operator { command } => operator(config, command).await,
         Command::Station { command: StationCommand::Add { name } } => add_station(&config, &name).await,
         Command::Station { command: StationCommand::Disable { name } } => {
             enrol::disable_station(&config, &name).await
@@ -470,11 +486,24 @@ async fn import(config: Config, file: PathBuf) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn add_operator(config: Config, name: &str) -> anyhow::Result<()> {
-    let password = standard_input()?;
-    let db = database(&config).await?;
-    operators::add(&db, name, password, Clock::system().now_ms()).await?;
-    print(&format!("operator {name} added"));
+async fn operator(config: Config, command: OperatorCommand) -> anyhow::Result<()> {
+    let actor = Actor::CommandLine;
+    match command {
+        OperatorCommand::Add { name, role } => {
+            let password = standard_input()?;
+            let db = database(&config).await?;
+            operators::add(&db, &name, password, &role, &actor, Clock::system().now_ms()).await?;
+            print(&format!("operator {name} added: {}", operators::role_codes(&role)));
+        }
+        OperatorCommand::Roles { name, role } => {
+            operators::set_roles(&state(config).await?, &name, &role, &actor).await?;
+            print(&format!("operator {name} is now: {}", operators::role_codes(&role)));
+        }
+        OperatorCommand::Reset { name } => {
+            operators::reset_second_factor(&state(config).await?, &name, &actor).await?;
+            print(&format!("operator {name} has no second factor any more"));
+        }
+    }
     Ok(())
 }
 

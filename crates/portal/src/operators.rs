@@ -1,6 +1,9 @@
-//! Operators: passwords, sessions, and a brake on guessing.
+//! Operators: passwords, second factors, roles, sessions, and a brake on guessing.
 
+mod roles;
+mod second_factor;
 mod throttle;
+mod users;
 
 use argon2::{
     Argon2,
@@ -9,13 +12,22 @@ use argon2::{
 use model::Secret;
 use sqlx::Row as _;
 
+pub use roles::{Role, codes as role_codes};
+pub use second_factor::{
+    Enrolment, confirm as confirm_second_factor, enrolment, is_set as has_second_factor,
+};
 pub use throttle::{Brake, Throttle, forget_old_tries};
+pub use users::{
+    User, change_password, list, new_password, reset_password, reset_second_factor, set_active, set_roles,
+};
 
 use crate::{
     app::AppState,
     audit::{self, What},
+    config::SecondFactor,
     db::{Db, DbError, Sql, begin_write, damaged},
     orders::Actor,
+    seal::SealError,
 };
 
 /// Shortest password taken, in characters (NIST SP 800-63B).
@@ -27,24 +39,40 @@ const PASSWORD_BYTES_MAX: usize = 256;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperatorError {
-    /// Wrong name or password; which of the two is not told.
-    #[error("用户名或密码不正确 (the name or the password is wrong)")]
+    /// Wrong name, password or code; which of them is not told.
+    #[error(
+        "用户名或密码不正确，或动态验证码缺失、有误、已用过 (the name or the password is wrong, or the code is missing, wrong or used)"
+    )]
     Credentials,
+    /// The first code of a second factor is wrong.
+    #[error("动态验证码不正确，请等下一个 (the code is wrong: wait for the next one)")]
+    Code,
+    /// No such operator.
+    #[error("没有操作员 {0} (there is no operator {0})")]
+    Unknown(String),
+    /// One's own account.
+    #[error("不能更改自己的账号，请另一位管理员办理 (another administrator changes your account)")]
+    Oneself,
     /// Too many wrong tries.
     #[error("尝试次数过多，请 {0} 秒后再试 (too many tries: wait {0} seconds)")]
     Throttled(u64),
     /// Not a name.
-    #[error("the operator's name has 1 to 32 characters out of a-z, 0-9, - and .")]
+    #[error(
+        "用户名为 1 至 32 个 a-z、0-9、- 或 . (the operator's name has 1 to 32 characters out of a-z, 0-9, - and .)"
+    )]
     Name,
     /// Not a password.
-    #[error("the password has at least 12 characters and at most 256 bytes")]
+    #[error("密码至少 12 字，最多 256 字节 (the password has at least 12 characters and at most 256 bytes)")]
     Password,
     /// There is one.
-    #[error("there is an operator {0} already: choose another name")]
+    #[error("已有操作员 {0}，请另取用户名 (there is an operator {0} already: choose another name)")]
     Exists(String),
     /// The machine gives no random bytes, or the hash failed.
     #[error("the password could not be hashed: {0}")]
     Hash(String),
+    /// The second factor could not be sealed or opened.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -65,20 +93,24 @@ impl From<sqlx::Error> for OperatorError {
     }
 }
 
-/// Adds an operator.
+/// Adds an operator with these roles.
 ///
 /// # Errors
 /// A name or password that breaks the rules, a name that is taken, the database.
-pub async fn add(db: &Db, name: &str, password: Secret, now_ms: i64) -> Result<(), OperatorError> {
+pub async fn add(
+    db: &Db,
+    name: &str,
+    password: Secret,
+    roles: &[Role],
+    actor: &Actor,
+    now_ms: i64,
+) -> Result<(), OperatorError> {
     let legal = (1..=32).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.');
     if !legal {
         return Err(OperatorError::Name);
     }
-    let text = std::str::from_utf8(password.expose()).map_err(|_| OperatorError::Password)?;
-    if text.chars().count() < PASSWORD_CHARS_MIN || text.len() > PASSWORD_BYTES_MAX {
-        return Err(OperatorError::Password);
-    }
+    check_password(&password)?;
     let hash = hash(password).await?;
     let mut tx = begin_write(db).await?;
     let added = sqlx::query::<Sql>(
@@ -92,9 +124,17 @@ pub async fn add(db: &Db, name: &str, password: Secret, now_ms: i64) -> Result<(
     if added.rows_affected() != 1 {
         return Err(OperatorError::Exists(name.to_owned()));
     }
-    audit::record(&mut tx, now_ms, &Actor::CommandLine, What::OperatorAdded, &name, "").await?;
+    users::write_roles(&mut tx, name, roles).await?;
+    let detail = format!("roles={}", roles::codes(roles));
+    audit::record(&mut tx, now_ms, actor, What::OperatorAdded, &name, &detail).await?;
     tx.commit().await?;
     Ok(())
+}
+
+fn check_password(password: &Secret) -> Result<(), OperatorError> {
+    let text = std::str::from_utf8(password.expose()).map_err(|_| OperatorError::Password)?;
+    let fits = text.chars().count() >= PASSWORD_CHARS_MIN && text.len() <= PASSWORD_BYTES_MAX;
+    if fits { Ok(()) } else { Err(OperatorError::Password) }
 }
 
 /// Whether there is any operator yet.
@@ -117,48 +157,65 @@ impl Token {
     }
 }
 
+/// What somebody who wants to log in gives. No `Debug`: it holds a password.
+pub struct Credentials {
+    /// The log-in name.
+    pub name: String,
+    /// The password.
+    pub password: Secret,
+    /// The code of the second factor; empty for operators who have none.
+    pub code: String,
+}
+
 /// Logs in and opens a session. `address` is where the request came from, for the brake.
 ///
 /// # Errors
 /// [`OperatorError::Credentials`], [`OperatorError::Throttled`], the database.
-pub async fn log_in(
-    state: &AppState,
-    name: &str,
-    password: Secret,
-    address: &str,
-) -> Result<Token, OperatorError> {
-    let now_ms = state.clock.now_ms();
+pub async fn log_in(state: &AppState, given: Credentials, address: &str) -> Result<Token, OperatorError> {
+    let (name, now_ms) = (given.name.as_str(), state.clock.now_ms());
     state.throttle.may_try(name, address, now_ms).await?;
     let _turn = state.throttle.turn().await;
     // Others may have tried while this one waited.
     state.throttle.may_try(name, address, now_ms).await?;
-    let row = sqlx::query("select password_hash from operators where name = $1")
+    let row = sqlx::query("select password_hash, active from operators where name = $1")
         .bind(name)
         .fetch_optional(&state.db)
         .await?;
-    let stored: Option<String> = row.map(|row| row.try_get("password_hash")).transpose()?;
-    let known = stored.is_some();
+    let known = row.is_some();
     // An unknown name costs the same time as a known one, so that names cannot be found by the clock.
-    let stored = match stored {
-        Some(hash) => hash,
-        None => hash(Secret::from("no operator has this password")).await?,
+    let (stored, active) = match row {
+        Some(row) => (row.try_get("password_hash")?, row.try_get::<i64, _>("active")? != 0),
+        None => (hash(Secret::from("no operator has this password")).await?, false),
     };
-    let fits = password.len() <= PASSWORD_BYTES_MAX && verify(password, stored).await?;
-    if !(known && fits) {
+    let fits = given.password.len() <= PASSWORD_BYTES_MAX && verify(given.password, stored).await?;
+    let opened = match active && fits {
+        true => open_session(state, name, &given.code, now_ms).await?,
+        false => None,
+    };
+    let Some(token) = opened else {
         state.throttle.failed(name, address, now_ms).await?;
         note_failure(state, known.then_some(name), now_ms).await?;
         return Err(OperatorError::Credentials);
-    }
+    };
     state.throttle.succeeded(name).await?;
-    open_session(state, name, now_ms).await
+    Ok(token)
 }
 
-async fn open_session(state: &AppState, name: &str, now_ms: i64) -> Result<Token, OperatorError> {
+/// Opens a session, unless the second factor wants another code.
+async fn open_session(
+    state: &AppState,
+    name: &str,
+    code: &str,
+    now_ms: i64,
+) -> Result<Option<Token>, OperatorError> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| OperatorError::Hash(error.to_string()))?;
     let token = Token(Secret::new(hex::encode(bytes).into_bytes()));
     let expires = now_ms + i64::from(state.config.operators.session_hours) * 3_600_000;
     let mut tx = begin_write(&state.db).await?;
+    if !second_factor::pass(state, &mut tx, name, code, now_ms).await? {
+        return Ok(None);
+    }
     sqlx::query::<Sql>("delete from sessions where expires_ms <= $1").bind(now_ms).execute(&mut *tx).await?;
     sqlx::query::<Sql>(
         "insert into sessions (token_hash, operator, created_ms, expires_ms) values ($1, $2, $3, $4)",
@@ -169,10 +226,15 @@ async fn open_session(state: &AppState, name: &str, now_ms: i64) -> Result<Token
     .bind(expires)
     .execute(&mut *tx)
     .await?;
+    sqlx::query::<Sql>("update operators set last_login_ms = $2 where name = $1")
+        .bind(name)
+        .bind(now_ms)
+        .execute(&mut *tx)
+        .await?;
     let who = Actor::Operator(name.to_owned());
     audit::record(&mut tx, now_ms, &who, What::LoggedIn, &name, &braked(state)).await?;
     tx.commit().await.map_err(DbError::from)?;
-    Ok(token)
+    Ok(Some(token))
 }
 
 /// A name that nobody has is not written down: it may be a password typed into the wrong field.
@@ -192,17 +254,40 @@ fn braked(state: &AppState) -> String {
     }
 }
 
+/// An operator with a running session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The log-in name.
+    pub name: String,
+    /// What he or she may do.
+    pub roles: Vec<Role>,
+    /// Whether the second factor must be set up before anything else is done.
+    pub must_enrol: bool,
+}
+
 /// The operator whose running session this token opens.
 ///
 /// # Errors
 /// The database's.
-pub async fn session(state: &AppState, token: &str) -> Result<Option<String>, OperatorError> {
-    let row = sqlx::query("select operator from sessions where token_hash = $1 and expires_ms > $2")
-        .bind(digest(token))
-        .bind(state.clock.now_ms())
-        .fetch_optional(&state.db)
-        .await?;
-    Ok(row.map(|row| row.try_get("operator")).transpose()?)
+pub async fn session(state: &AppState, token: &str) -> Result<Option<Session>, OperatorError> {
+    let rows = sqlx::query(
+        "select s.operator, coalesce(r.role, '') as role, coalesce(f.confirmed_ms, 0) as confirmed_ms from sessions s \
+         join operators o on o.name = s.operator left join operator_roles r on r.operator = s.operator \
+         left join second_factors f on f.operator = s.operator \
+         where s.token_hash = $1 and s.expires_ms > $2 and o.active = 1",
+    )
+    .bind(digest(token))
+    .bind(state.clock.now_ms())
+    .fetch_all(&state.db)
+    .await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let codes = rows.iter().map(|row| row.try_get::<&str, _>("role")).collect::<Result<Vec<_>, _>>()?;
+    let required = state.config.operators.second_factor == SecondFactor::Required;
+    Ok(Some(Session {
+        name: first.try_get("operator")?,
+        roles: users::read_roles(codes.into_iter().filter(|code| !code.is_empty()))?,
+        must_enrol: required && first.try_get::<i64, _>("confirmed_ms")? == 0,
+    }))
 }
 
 /// Ends a session; one that is not there is ended already.

@@ -2,10 +2,12 @@
 
 mod cancel;
 mod content;
+mod corrections;
 mod form;
 mod intake;
 mod jobs;
 mod list;
+mod marks;
 mod regions;
 mod sealed;
 mod store;
@@ -14,6 +16,7 @@ mod transition;
 pub(crate) use cancel::may_cancel;
 pub use cancel::{CancelTerms, cancel, cancel_terms, is_of};
 pub use content::{Handler, Invoice, Order, OrderContent, Payment, Person, Receiver, Unit};
+pub use corrections::{Correction, corrections};
 pub use form::{FieldError, OrderForm, Parties};
 pub use intake::{Intake, Row, RowOutcome, accept, accept_all};
 pub(crate) use intake::{free_number, store_new};
@@ -21,10 +24,11 @@ pub use jobs::{JobRow, jobs, leased as jobs_leased};
 pub use list::{
     COUNTED, Cursor, OrderPage, OrderRow, Query, SEARCHED, StateCount, count_states, list, state_totals,
 };
+pub use marks::{Mark, sharing};
 pub use regions::{City, Province, industries, province, provinces};
 pub(crate) use sealed::delete_content;
 pub use sealed::{find_by_number, seal_all};
 pub(crate) use store::add_history;
 pub use store::{HistoryEntry, OrderError, Standing, history, load, load_in, standing};
 pub use transition::{Actor, approve, change_state, correct, record_payment, reject};
-pub(crate) use transition::{REASON_CHARS_MAX, correct_in, pay_in};
+pub(crate) use transition::{REASON_CHARS_MAX, certifiable, correct_in, pay_in};

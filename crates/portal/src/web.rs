@@ -1,5 +1,6 @@
 //! The web side: API, pages, live stream. Every route but the log-in, the assets and the health check wants a session.
 
+mod access;
 mod answer;
 mod api;
 mod assets;
@@ -13,6 +14,7 @@ mod openapi;
 mod order_pages;
 mod pages;
 mod pay;
+mod qr;
 mod session;
 mod shop;
 mod upload;
@@ -28,6 +30,8 @@ use axum::{
 };
 use listen::{Door, Limits};
 use tokio::net::TcpListener;
+
+pub use access::operator_routes;
 
 use crate::app::AppState;
 
@@ -100,9 +104,23 @@ fn page_routes() -> Router<AppState> {
         .route("/orders/{number}", get(pages::order))
         .route("/orders/{number}/approve", post(pages::approve))
         .route("/orders/{number}/reject", post(pages::reject))
+        .route("/orders/{number}/reveal", post(pages::reveal))
+        .route("/orders/{number}/payment", post(pages::payment))
+        .route("/orders/{number}/cancel", post(pages::cancel))
+        .route("/orders/{number}/refund", post(pages::ask_refund))
+        .route("/orders/{number}/refund/decision", post(pages::decide_refund))
+        .route("/refunds", get(pages::refunds))
         .route("/jobs/{job}/release", post(pages::release))
+        .route("/start", get(pages::start))
+        .route("/audit", get(pages::audit))
+        .route("/programmes", get(pages::programmes))
+        .route("/programmes/{id}", get(pages::programme))
         .route("/stock", get(pages::stock))
         .route("/stations", get(pages::stations))
         .route("/stations/live", get(live::stream))
+        .merge(pages::account_routes())
+        .merge(pages::review_routes())
+        .merge(pages::paper_routes())
+        .merge(pages::user_routes())
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
 }

@@ -76,7 +76,8 @@ pub(super) async fn mark(
     Ok(())
 }
 
-fn number_digest(sealer: &Sealer, text: &str) -> String {
+/// The digest under which a document or a unit is found.
+pub(super) fn number_digest(sealer: &Sealer, text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     sealer.digest("number", &text.to_ascii_uppercase())
 }

@@ -41,6 +41,12 @@ pub enum OrderError {
     /// The order cannot be cancelled any more.
     #[error("{0} ({1})")]
     NotCancellable(&'static str, &'static str),
+    /// Two steps that take two people.
+    #[error("{0}")]
+    SamePerson(&'static str),
+    /// There is nothing to refund, or not now.
+    #[error("{0}")]
+    NoRefund(&'static str),
     /// No such job.
     #[error("没有任务 {0} (there is no job {0}: compare the number)")]
     UnknownJob(model::JobId),

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     content::{Order, Payment},
+    corrections,
     form::{OrderForm, read_payment},
     store::{HistoryEntry, OrderError, Standing, add_history, load, load_in, replace_content, standing},
 };
@@ -109,13 +110,15 @@ fn what(from: OrderState, to: OrderState) -> What {
 /// 审核通过: the order waits for production and has one job a key. An order that was approved stays as it is.
 ///
 /// # Errors
-/// [`OrderError::Uncertifiable`] if no certificate could carry what the order says; else as [`change_state`].
+/// [`OrderError::Uncertifiable`] if no certificate could carry what the order says; [`OrderError::SamePerson`] if the operator entered or
+/// corrected the order; else as [`change_state`].
 pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> Result<(), OrderError> {
     certifiable(state, number).await?;
     let mut tx = begin_write(&state.db).await?;
     if has_jobs(&mut tx, number).await? {
         return Ok(());
     }
+    separated(&mut tx, number, actor).await?;
     let to = OrderState::AwaitingProduction;
     let order = change_state(&mut tx, number, to, actor, "", state.clock.now_ms()).await?;
     let programme = programme_of(state, &order.programme)?;
@@ -129,8 +132,22 @@ pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> R
     Ok(())
 }
 
+/// Whoever wrote what the order says does not approve it.
+async fn separated(tx: &mut Transaction, number: &OrderNumber, actor: &Actor) -> Result<(), OrderError> {
+    let wrote = sqlx::query::<Sql>(
+        "select 1 from order_history where order_number = $1 and who = $2 \
+         and coalesce(from_state, 'draft') in ('draft', 'rejected') limit 1",
+    );
+    match wrote.bind(number.as_str()).bind(actor.to_string()).fetch_optional(&mut **tx).await? {
+        Some(_) if matches!(actor, Actor::Operator(_)) => Err(OrderError::SamePerson(
+            "录入或更正订单的人不能审核通过，请另一位审核员办理 (who entered or corrected an order does not approve it: ask another reviewer)",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Rehearses the certificates while the customer can still correct the order. Later it would cost keys.
-async fn certifiable(state: &AppState, number: &OrderNumber) -> Result<(), OrderError> {
+pub(crate) async fn certifiable(state: &AppState, number: &OrderNumber) -> Result<(), OrderError> {
     let order = load(state, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     if order.state != OrderState::AwaitingReview {
         return Ok(());
@@ -245,9 +262,14 @@ pub(crate) async fn correct_in(
         return Err(IllegalOrderState { from: old.state, to }.into());
     }
     form.may_replace(&old).map_err(OrderError::Content)?;
-    let order =
-        Order { content: form.content, product_title: form.product_title, amount: form.amount, ..old };
+    let order = Order {
+        content: form.content,
+        product_title: form.product_title,
+        amount: form.amount,
+        ..old.clone()
+    };
     replace_content(tx, &state.sealer, &order).await?;
+    corrections::write(tx, number, &old.content, &order.content, state.clock.now_ms()).await?;
     Ok(to)
 }
 

@@ -24,6 +24,12 @@ pub struct CertificateSubject {
 }
 
 impl Template {
+    /// What the file says, with its placeholders: attributes of the DN first, then extensions.
+    pub fn lines(&self) -> impl Iterator<Item = (&str, String)> {
+        let dn = self.dn.iter().map(|(attribute, text)| (attribute.as_str(), text.to_string()));
+        dn.chain(self.extensions.iter().map(|(oid, text, _)| (oid.as_str(), text.to_string())))
+    }
+
     /// Fills in an order's data. An extension whose value would be empty is left out.
     #[must_use]
     pub fn fill(&self, order: &OrderContent) -> CertificateSubject {
@@ -41,6 +47,18 @@ impl Template {
 /// A text of plain parts and placeholders, parsed once: an order's data is never read as a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Text(Vec<Part>);
+
+impl std::fmt::Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for part in &self.0 {
+            match part {
+                Part::Plain(text) => f.write_str(text)?,
+                Part::Field(field) => write!(f, "{{{}}}", field.name())?,
+            }
+        }
+        Ok(())
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
@@ -68,6 +86,10 @@ impl Field {
         (Self::HolderIdNumber, "holder.id_number"),
         (Self::LegalRepresentativeName, "legal_representative.name"),
     ];
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(field, _)| *field == self).map_or("", |(_, name)| name)
+    }
 
     /// Whether an order for such a certificate has this field.
     pub(super) fn is_given(self, kind: CertificateKind, legal_representative: bool) -> bool {

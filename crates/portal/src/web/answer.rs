@@ -9,7 +9,7 @@ use axum::{
 use serde_json::json;
 
 use crate::{
-    operators::OperatorError,
+    operators::{OperatorError, Role, role_codes},
     orders::{FieldError, OrderError},
 };
 
@@ -17,6 +17,10 @@ use crate::{
 pub(super) enum ApiError {
     /// No session, or one that ended.
     LoggedOut,
+    /// None of the operator's roles opens this; these would.
+    Forbidden(&'static [Role]),
+    /// The second factor must be set up first.
+    NoSecondFactor,
     /// The body is not JSON, or too large.
     Body(JsonRejection),
     /// A parameter is wrong.
@@ -52,10 +56,12 @@ pub(super) fn order_status(error: &OrderError) -> StatusCode {
         OrderError::Illegal(_)
         | OrderError::Raced
         | OrderError::NotReleasable(_)
-        | OrderError::NotCancellable(..) => StatusCode::CONFLICT,
+        | OrderError::NotCancellable(..)
+        | OrderError::NoRefund(_) => StatusCode::CONFLICT,
         OrderError::Content(_) | OrderError::Reason | OrderError::Uncertifiable(_) => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
+        OrderError::SamePerson(_) => StatusCode::FORBIDDEN,
         OrderError::NoNumber => StatusCode::SERVICE_UNAVAILABLE,
         OrderError::Db(_) | OrderError::Seal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -73,6 +79,15 @@ pub(super) fn log_trouble(error: &(dyn std::error::Error + 'static)) {
     tracing::error!("{error}{causes}");
 }
 
+/// Which role is missing.
+pub(super) fn forbidden(opening: &[Role]) -> String {
+    let zh = opening.iter().map(|role| role.zh()).collect::<Vec<_>>().join("、");
+    format!(
+        "需要角色：{zh}；请找系统管理员 (it takes one of the roles: {}; ask an administrator)",
+        role_codes(opening)
+    )
+}
+
 fn one(field: &str, message: String) -> Vec<FieldError> {
     vec![FieldError { field: field.to_owned(), message }]
 }
@@ -83,6 +98,11 @@ impl IntoResponse for ApiError {
         let (status, errors) = match self {
             Self::LoggedOut => {
                 (StatusCode::UNAUTHORIZED, one("", "请先登录 (log in first: POST /api/login)".to_owned()))
+            }
+            Self::Forbidden(opening) => (StatusCode::FORBIDDEN, one("", forbidden(opening))),
+            Self::NoSecondFactor => {
+                let told = "请先在 /account 设置动态验证码 (set up the second factor first, at /account)";
+                (StatusCode::FORBIDDEN, one("", told.to_owned()))
             }
             Self::Body(error) => (error.status(), one("", error.body_text())),
             Self::Parameter(name, message) => (StatusCode::BAD_REQUEST, one(name, message)),
@@ -117,10 +137,12 @@ pub(super) fn operator_status(error: &OperatorError) -> StatusCode {
     match error {
         OperatorError::Credentials => StatusCode::UNAUTHORIZED,
         OperatorError::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
-        OperatorError::Name | OperatorError::Password | OperatorError::Exists(_) => {
+        OperatorError::Name | OperatorError::Password | OperatorError::Exists(_) | OperatorError::Code => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
-        OperatorError::Hash(_) | OperatorError::Db(_) => {
+        OperatorError::Unknown(_) => StatusCode::NOT_FOUND,
+        OperatorError::Oneself => StatusCode::CONFLICT,
+        OperatorError::Hash(_) | OperatorError::Seal(_) | OperatorError::Db(_) => {
             log_trouble(error);
             StatusCode::INTERNAL_SERVER_ERROR
         }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     answer::ApiError,
+    pages::secret,
     session::{self, Address, Operator},
 };
 use crate::{
@@ -201,10 +202,9 @@ pub(super) struct Credentials {
     name: String,
     #[serde(deserialize_with = "secret")]
     password: Secret,
-}
-
-fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
-    String::deserialize(deserializer).map(|text| Secret::new(text.into_bytes()))
+    /// Of the second factor, where there is one.
+    #[serde(default)]
+    code: String,
 }
 
 pub(super) async fn log_in(
@@ -212,8 +212,9 @@ pub(super) async fn log_in(
     Address(address): Address,
     body: Result<Json<Credentials>, JsonRejection>,
 ) -> Answer {
-    let Json(credentials) = body?;
-    let token = operators::log_in(&state, &credentials.name, credentials.password, &address).await?;
+    let Json(Credentials { name, password, code }) = body?;
+    let given = operators::Credentials { name, password, code };
+    let token = operators::log_in(&state, given, &address).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     response
         .headers_mut()

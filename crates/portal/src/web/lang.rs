@@ -12,7 +12,7 @@ use model::{OrderState, Outcome};
 use wire::SlotPhase;
 
 use super::session::cookie;
-use crate::orders::JobRow;
+use crate::{operators::Role, orders::JobRow};
 
 /// The language of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,12 @@ impl Lang {
             "en" => Some(Self::En),
             _ => None,
         }
+    }
+
+    /// The language of a request.
+    pub(super) fn of(parts: &Parts) -> Self {
+        let remembered = || cookie(&parts.headers, "lang").and_then(Self::from_code);
+        asked(parts.uri.query()).or_else(remembered).unwrap_or(Self::Zh)
     }
 
     /// For the page's `lang` attribute.
@@ -63,6 +69,19 @@ impl Lang {
             (None, "waiting") => self.t("待开工", "waiting"),
             (None, "leased") => self.t("已领取", "leased"),
             (None, _) => self.t("已结束", "done"),
+        }
+    }
+
+    /// A role.
+    pub(super) fn role(self, role: &Role) -> &'static str {
+        match (self, role) {
+            (Self::Zh, role) => role.zh(),
+            (Self::En, Role::Reviewer) => "reviewer",
+            (Self::En, Role::Production) => "production",
+            (Self::En, Role::Finance) => "finance",
+            (Self::En, Role::Stations) => "stations",
+            (Self::En, Role::Auditor) => "auditor",
+            (Self::En, Role::Administrator) => "administrator",
         }
     }
 
@@ -138,8 +157,7 @@ impl<S: Sync> FromRequestParts<S> for Lang {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        let remembered = || cookie(&parts.headers, "lang").and_then(Self::from_code);
-        Ok(asked(parts.uri.query()).or_else(remembered).unwrap_or(Self::Zh))
+        Ok(Self::of(parts))
     }
 }
 

@@ -1,43 +1,91 @@
 //! The operators' pages.
 
+mod account;
+mod audit;
+mod facts;
 mod login;
 mod order;
 mod orders;
+mod paper;
 mod pictures;
+mod programmes;
+mod refunds;
+mod review;
 mod stations;
 mod stock;
+mod users;
 
 use askama::Template;
 use axum::{
     http::StatusCode,
-    response::{Html, IntoResponse, Response},
+    response::{Html, IntoResponse, Redirect, Response},
 };
 
-pub(super) use login::{log_in, log_out, login_form};
-pub(super) use order::{Section, approve, order, reject, release, sections};
+pub(super) use account::routes as account_routes;
+pub(super) use audit::audit;
+pub(super) use facts::{Section, sections};
+pub(super) use login::{log_in, log_out, login_form, secret};
+pub(super) use order::{approve, ask_refund, cancel, decide_refund, order, payment, reject, release, reveal};
 pub(super) use orders::{count, midnight, orders, total};
+pub(super) use paper::routes as paper_routes;
 pub(super) use pictures::routes as picture_routes;
+pub(super) use programmes::{list as programmes, show as programme};
+pub(super) use refunds::list as refunds;
+pub(super) use review::routes as review_routes;
 pub(super) use stations::{BoardQuery, StationPart, is_brief, stations};
 pub(super) use stock::stock;
+pub(super) use users::routes as user_routes;
 
 use super::{
-    answer::{ApiError, log_trouble, operator_status, order_status},
+    answer::{self, ApiError, log_trouble, operator_status, order_status},
     lang::Lang,
+    session::Operator,
 };
-use crate::orders::OrderError;
+use crate::{operators::Role, orders::OrderError};
+
+/// The main menu.
+const MENU: [(&str, &str, &str); 9] = [
+    ("/review", "审核", "Review"),
+    ("/orders", "订单", "Orders"),
+    ("/paper", "纸质录入", "Paper"),
+    ("/refunds", "退款", "Refunds"),
+    ("/stock", "库存", "Stock"),
+    ("/stations", "制证站", "Stations"),
+    ("/programmes", "项目", "Programmes"),
+    ("/users", "操作员", "Operators"),
+    ("/audit", "审计", "Audit"),
+];
 
 /// What surrounds every page.
 struct Frame {
     lang: Lang,
     /// Who is logged in.
-    operator: Option<String>,
+    operator: Option<Operator>,
     /// Which entry of the menu is lit.
     here: &'static str,
 }
 
 impl Frame {
-    fn new(lang: Lang, operator: &str, here: &'static str) -> Self {
-        Self { lang, operator: Some(operator.to_owned()), here }
+    fn new(lang: Lang, operator: &Operator, here: &'static str) -> Self {
+        Self { lang, operator: Some(operator.clone()), here }
+    }
+
+    /// The pages that who is logged in may read: address, title, whether it is this one.
+    fn menu(&self) -> Vec<(&'static str, &'static str, bool)> {
+        let entries = MENU.iter().filter(|(path, ..)| self.may(path));
+        entries
+            .map(|&(path, zh, en)| (path, self.lang.t(zh, en), path.strip_prefix('/') == Some(self.here)))
+            .collect()
+    }
+
+    /// Whether who is logged in may read a page.
+    fn may(&self, path: &str) -> bool {
+        self.may_post("GET", path)
+    }
+
+    /// Whether who is logged in may use a route.
+    fn may_post(&self, method: &str, path: &str) -> bool {
+        self.operator.as_ref().is_some_and(|operator| operator.may(method, path))
     }
 }
 
@@ -77,6 +125,23 @@ fn trouble(lang: Lang, error: ApiError) -> Response {
 
 fn order_trouble(lang: Lang, error: OrderError) -> Response {
     trouble(lang, error.into())
+}
+
+/// A page that says why something was not done.
+fn message(frame: Frame, status: StatusCode, message: String) -> Response {
+    page(status, &Trouble { frame, message })
+}
+
+/// 403: the page says which role is missing.
+pub(super) fn forbidden(lang: Lang, operator: Operator, opening: &[Role]) -> Response {
+    let frame = Frame { lang, operator: Some(operator), here: "" };
+    message(frame, StatusCode::FORBIDDEN, answer::forbidden(opening))
+}
+
+/// Where each role begins.
+pub(super) async fn start(operator: Operator) -> Redirect {
+    let first = ["/review", "/orders", "/audit", "/users"].into_iter().find(|path| operator.may("GET", path));
+    Redirect::to(first.unwrap_or("/account"))
 }
 
 pub(super) async fn not_found(lang: Lang) -> Response {

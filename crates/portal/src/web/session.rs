@@ -3,29 +3,41 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
+    extract::{ConnectInfo, FromRequestParts, MatchedPath},
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
 
-use super::answer::ApiError;
+use super::{access, answer::ApiError, lang::Lang, pages};
 use crate::{
     app::AppState,
-    operators::{self, Token},
+    operators::{self, Role, Session, Token},
     orders::Actor,
 };
 
 const COOKIE: &str = "ukey_session";
 
-/// An operator with a running session. Handlers that take one cannot be reached without.
+/// An operator with a running session, whose roles open this route. Handlers that take one cannot be reached without.
+#[derive(Clone)]
 pub(super) struct Operator {
     /// The log-in name.
     pub name: String,
+    /// What he or she may do.
+    pub roles: Vec<Role>,
 }
 
 impl Operator {
     pub(super) fn actor(&self) -> Actor {
         Actor::Operator(self.name.clone())
+    }
+
+    /// Whether one of the operator's roles opens a route, by its method and its path as the router has it.
+    pub(super) fn may(&self, method: &str, path: &str) -> bool {
+        access::roles(method, path).is_some_and(|opening| self.has_any(opening))
+    }
+
+    fn has_any(&self, opening: &[Role]) -> bool {
+        opening.iter().any(|role| self.roles.contains(role))
     }
 }
 
@@ -37,14 +49,44 @@ impl FromRequestParts<AppState> for Operator {
             Some(token) => operators::session(state, token).await,
             None => Ok(None),
         };
+        let api = parts.uri.path().starts_with("/api/");
         match found {
-            Ok(Some(name)) => Ok(Self { name }),
-            Ok(None) if parts.uri.path().starts_with("/api/") => Err(ApiError::LoggedOut.into_response()),
+            Ok(Some(session)) => admit(parts, session).map_err(|refused| refused.tell(parts, api)),
+            Ok(None) if api => Err(ApiError::LoggedOut.into_response()),
             Ok(None) if parts.method == Method::GET => Err(Redirect::to("/login").into_response()),
             Ok(None) => Err(Redirect::to("/login?expired=1").into_response()),
             Err(error) => Err(ApiError::from(error).into_response()),
         }
     }
+}
+
+/// Why a session is not let in.
+enum Refused {
+    NoSecondFactor,
+    Role(Operator, &'static [Role]),
+}
+
+impl Refused {
+    fn tell(self, parts: &Parts, api: bool) -> Response {
+        match self {
+            Self::NoSecondFactor if api => ApiError::NoSecondFactor.into_response(),
+            Self::NoSecondFactor => Redirect::to("/account").into_response(),
+            Self::Role(_, opening) if api => ApiError::Forbidden(opening).into_response(),
+            Self::Role(operator, opening) => pages::forbidden(Lang::of(parts), operator, opening),
+        }
+    }
+}
+
+/// Lets a session in where its roles reach. A route that [`access`] does not know is closed.
+fn admit(parts: &Parts, session: Session) -> Result<Operator, Refused> {
+    let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    if session.must_enrol && !access::is_before_second_factor(path) {
+        return Err(Refused::NoSecondFactor);
+    }
+    let operator = Operator { name: session.name, roles: session.roles };
+    let method = if parts.method == Method::HEAD { "GET" } else { parts.method.as_str() };
+    let opening = access::roles(method, path).unwrap_or_default();
+    if operator.has_any(opening) { Ok(operator) } else { Err(Refused::Role(operator, opening)) }
 }
 
 /// The session cookie's value, if one came.

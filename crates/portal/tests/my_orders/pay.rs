@@ -166,7 +166,8 @@ fn an_order_whose_keys_are_in_work_is_not_cancelled() {
     assert!(shop.get(&number, "").1.contains("电子钥匙已开始制作"));
     let (status, page) = shop.post(&number, "/cancel");
     assert!(status == 409 && page.contains("电子钥匙已开始制作"), "{page}");
-    let refund = payments::refund(&shop.bench.state, &number.parse().unwrap(), &Actor::Customer, "取消");
+    let parsed = number.parse().unwrap();
+    let refund = payments::refund(&shop.bench.state, &parsed, &Actor::Customer, "取消");
     assert!(shop.bench.runtime.block_on(refund).is_err(), "also when the station began a moment ago");
     assert_eq!(state_of(&shop.bench, &number), OrderState::AwaitingProduction);
 }

@@ -80,16 +80,23 @@ fn follow(rows: &[Row]) {
     }
 }
 
+async fn log_in(
+    portal: &Portal,
+    name: &str,
+    password: Secret,
+) -> Result<operators::Token, operators::OperatorError> {
+    let given = operators::Credentials { name: name.to_owned(), password, code: String::new() };
+    operators::log_in(&portal.state, given, "::1").await
+}
+
 on_desk!(p8_every_action_leaves_its_record, |portal| {
     let (db, now) = (portal.state.db.clone(), portal.state.clock.now_ms());
     let before = rows(&portal).len();
     portal.runtime.block_on(async {
-        operators::add(&db, OPERATOR, Secret::from(PASSWORD), now).await.unwrap();
-        assert!(operators::log_in(&portal.state, OPERATOR, Secret::from("wrong"), "::1").await.is_err());
-        assert!(
-            operators::log_in(&portal.state, "typed a password", Secret::from("x"), "::1").await.is_err()
-        );
-        let token = operators::log_in(&portal.state, OPERATOR, Secret::from(PASSWORD), "::1").await.unwrap();
+        operators::add(&db, OPERATOR, Secret::from(PASSWORD), &[], &Actor::CommandLine, now).await.unwrap();
+        assert!(log_in(&portal, OPERATOR, Secret::from("wrong")).await.is_err());
+        assert!(log_in(&portal, "typed a password", Secret::from("x")).await.is_err());
+        let token = log_in(&portal, OPERATOR, Secret::from(PASSWORD)).await.unwrap();
         operators::log_out(&portal.state, token.expose()).await.unwrap();
         operators::log_out(&portal.state, token.expose()).await.unwrap();
         stock::register(&db, "L1", "maker,model,serial\nukey,virtual,V1\n", now).await.unwrap();
@@ -190,21 +197,24 @@ on_desk!(p8_every_action_leaves_its_record, |portal| {
 on_desk!(p8_braked_log_ins_are_summed, |portal| {
     portal.runtime.block_on(async {
         let (db, now) = (&portal.state.db, portal.state.clock.now_ms());
-        operators::add(db, OPERATOR, Secret::from(PASSWORD), now).await.unwrap();
+        operators::add(db, OPERATOR, Secret::from(PASSWORD), &[], &Actor::CommandLine, now).await.unwrap();
         for _ in 0..12 {
-            assert!(operators::log_in(&portal.state, OPERATOR, Secret::from("no"), "::1").await.is_err());
+            assert!(log_in(&portal, OPERATOR, Secret::from("no")).await.is_err());
         }
     });
     assert_eq!(portal.number("select count(*) from audit where what = 'login.failed'"), 5);
     portal.pass(3600);
-    let again = operators::log_in(&portal.state, OPERATOR, Secret::from(PASSWORD), "::1");
+    let again = log_in(&portal, OPERATOR, Secret::from(PASSWORD));
     portal.runtime.block_on(again).unwrap();
     assert_eq!(portal.text("select detail from audit where what = 'login.done'"), "braked=7");
 });
 
 on_desk!(p8_when_the_audit_cannot_be_written_the_work_stops, |portal| {
     let (db, clock) = (portal.state.db.clone(), portal.state.clock.clone());
-    portal.runtime.block_on(operators::add(&db, OPERATOR, Secret::from(PASSWORD), 0)).unwrap();
+    portal
+        .runtime
+        .block_on(operators::add(&db, OPERATOR, Secret::from(PASSWORD), &[], &Actor::CommandLine, 0))
+        .unwrap();
     let made = portal.order(1);
     let job = portal.pull(&portal.bench, 1, &[]).remove(0);
     portal.make(&portal.bench, &job, "V1");
@@ -255,10 +265,12 @@ on_desk!(p8_when_the_audit_cannot_be_written_the_work_stops, |portal| {
         order["number"] = "SAAS120261122093000990002".into();
         assert!(orders::accept(&portal.state, &order, &Actor::Import).await.is_err());
         for password in [PASSWORD, "wrong"] {
-            let refused = operators::log_in(&portal.state, OPERATOR, Secret::from(password), "::1").await;
+            let refused = log_in(&portal, OPERATOR, Secret::from(password)).await;
             assert!(matches!(refused, Err(operators::OperatorError::Db(_))));
         }
-        assert!(operators::add(&db, "wang", Secret::from(PASSWORD), 0).await.is_err());
+        assert!(
+            operators::add(&db, "wang", Secret::from(PASSWORD), &[], &Actor::CommandLine, 0).await.is_err()
+        );
         assert!(stock::register(&db, "L1", "maker,model,serial\nukey,virtual,V8\n", 0).await.is_err());
         let release = Release { key: KeyFate::Lost, reason: "lost".to_owned(), seen_key: None };
         assert!(stations::release(&db, &clock, &jobs[0], &release, &actor()).await.is_err());

@@ -88,7 +88,7 @@ impl Rig {
         std::fs::write(folder.path().join("softhsm2.conf"), hsm)?;
         let rig = Self { folder, url, database, cookie: String::new(), process: None };
         run("portal init", rig.command("portal")?.arg("init"), None)?;
-        let add = ["operator", "add", OPERATOR];
+        let add = ["operator", "add", OPERATOR, "--role", "reviewer", "--role", "stations"];
         run("portal operator", rig.command("portal")?.args(add), Some(PASSWORD.as_bytes()))?;
         Ok(rig)
     }

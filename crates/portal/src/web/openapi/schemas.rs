@@ -147,6 +147,6 @@ fn bodies() -> Value {
             &["code", "tls_request_pem", "sm2_public_key_hex"],
             json!({ "code": text(), "tls_request_pem": text(), "sm2_public_key_hex": text() }),
         ),
-        "Credentials": form(&["name", "password"], json!({ "name": text(), "password": text() })),
+        "Credentials": form(&["name", "password"], json!({ "name": text(), "password": text(), "code": text() })),
     })
 }

@@ -55,9 +55,12 @@ pub(in crate::web) struct LoginForm {
     name: String,
     #[serde(deserialize_with = "secret")]
     password: Secret,
+    #[serde(default)]
+    code: String,
 }
 
-fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+/// Reads a password without making a plain text of it that stays.
+pub(in crate::web) fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
     String::deserialize(deserializer).map(|text| Secret::new(text.into_bytes()))
 }
 
@@ -67,14 +70,16 @@ pub(in crate::web) async fn log_in(
     Address(address): Address,
     Form(form): Form<LoginForm>,
 ) -> Response {
-    match operators::log_in(&state, form.name.trim(), form.password, &address).await {
+    let name = form.name.trim().to_owned();
+    let given = operators::Credentials { name: name.clone(), password: form.password, code: form.code };
+    match operators::log_in(&state, given, &address).await {
         Ok(token) => {
             let cookie = session::set_cookie(&state, &token).map(|cookie| (header::SET_COOKIE, cookie));
-            let mut response = Redirect::to("/orders?state=awaiting_review").into_response();
+            let mut response = Redirect::to("/start").into_response();
             response.headers_mut().extend(cookie);
             response
         }
-        Err(error) => login_page(lang, operator_status(&error), &form.name, error.to_string()),
+        Err(error) => login_page(lang, operator_status(&error), &name, error.to_string()),
     }
 }
 

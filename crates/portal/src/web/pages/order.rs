@@ -9,16 +9,26 @@ use axum::{
 };
 use model::{OrderNumber, OrderState};
 use serde::Deserialize;
-use wire::CertificateKind;
+use serde_json::json;
 
-use super::{Frame, order_trouble, page, trouble};
+use super::{
+    Frame,
+    facts::{self, Section},
+    order_trouble, page, trouble,
+};
 use crate::{
     app::AppState,
     clock::china_text,
     invoices::{self, InvoiceRow},
     messages::{self, MessageRow},
-    orders::{self, HistoryEntry, JobRow, Order, OrderError, Person},
+    orders::{self, CancelTerms, HistoryEntry, JobRow, Order, OrderError},
+    payments::{PaymentError, Refund, RefundState},
+    pictures::Picture,
+    programmes::PaymentMethod,
+    refunds::{self, RefundRequest},
+    review,
     stations::{self, KeyFate},
+    views::{self, Reason},
     web::{
         answer::order_status,
         api::{job, number},
@@ -26,12 +36,6 @@ use crate::{
         session::Operator,
     },
 };
-
-/// A heading and its lines.
-pub(in crate::web) struct Section {
-    pub(in crate::web) title: &'static str,
-    pub(in crate::web) lines: Vec<(&'static str, String)>,
-}
 
 #[derive(Template)]
 #[template(path = "order.html")]
@@ -44,6 +48,16 @@ struct OrderPage {
     waybill: Option<String>,
     invoice: Option<InvoiceRow>,
     messages: Vec<MessageRow>,
+    papers: Vec<Picture>,
+    /// On what terms it could be cancelled.
+    cancel: CancelTerms,
+    /// The way back of money that came by a payment service.
+    back: Option<Refund>,
+    refund: Option<RefundRequest>,
+    /// How the programme is paid for; empty = it is not.
+    methods: Vec<PaymentMethod>,
+    /// Whether personal data stands there in full.
+    shown: bool,
     message: String,
 }
 
@@ -57,9 +71,52 @@ impl OrderPage {
         self.order.state == OrderState::AwaitingProduction && matches!(job.state.as_str(), "stuck" | "leased")
     }
 
+    fn awaits_payment(&self) -> bool {
+        self.order.state == OrderState::AwaitingPayment
+            && self.frame.may_post("POST", "/orders/{number}/payment")
+    }
+
+    fn way_back(&self, refund: &Refund) -> &'static str {
+        let lang = self.frame.lang;
+        match refund.state {
+            RefundState::Wanted => lang.t("退款中", "on its way"),
+            RefundState::Done => lang.t("已退回", "given back"),
+            RefundState::Stuck => lang.t("支付宝拒绝退款，请人工处理", "Alipay refuses it: look at it"),
+        }
+    }
+
+    /// The reason under which who is logged in looks at a picture from here.
+    fn why(&self) -> &'static str {
+        if self.frame.may_post("POST", "/orders/{number}/reveal") { "complaint" } else { "audit" }
+    }
+
+    fn may_cancel(&self) -> bool {
+        self.cancel == CancelTerms::Free && self.frame.may_post("POST", "/orders/{number}/cancel")
+    }
+
+    fn may_ask_refund(&self) -> bool {
+        let asked = self.refund.as_ref().is_some_and(|refund| refund.state != "declined");
+        let paid = self.order.content.payment.is_some();
+        let possible = self.order.state.become_state(OrderState::Refunded).is_ok();
+        !asked && paid && possible && self.frame.may_post("POST", "/orders/{number}/refund")
+    }
+
+    /// Whether who is logged in may decide about the refund: it waits, and somebody else asked.
+    fn may_decide_refund(&self, refund: &RefundRequest) -> bool {
+        let own = self.frame.operator.as_ref().is_some_and(|operator| operator.name == refund.asked_by);
+        refund.state == "asked" && !own && self.frame.may_post("POST", "/orders/{number}/refund/decision")
+    }
+
     fn time(&self, ms: &i64) -> String {
         china_text(*ms)
     }
+}
+
+/// How the page is seen: after a request that was refused, or with whole numbers.
+#[derive(Default)]
+struct Seen {
+    refused: Option<OrderError>,
+    shown: bool,
 }
 
 pub(in crate::web) async fn order(
@@ -69,22 +126,21 @@ pub(in crate::web) async fn order(
     Path(text): Path<String>,
 ) -> Response {
     match number(&text) {
-        Ok(number) => show(&state, &operator, lang, &number, None).await,
+        Ok(number) => show(&state, &operator, lang, &number, Seen::default()).await,
         Err(error) => trouble(lang, error),
     }
 }
 
-/// The order's page; with `refused` it says above why the last request was not done.
+/// The order's page; after a refused request it says above why it was not done.
 async fn show(
     state: &AppState,
     operator: &Operator,
     lang: Lang,
     number: &OrderNumber,
-    refused: Option<OrderError>,
+    seen: Seen,
 ) -> Response {
-    let status = refused.as_ref().map_or(StatusCode::OK, order_status);
-    let message = refused.map(|error| error.to_string()).unwrap_or_default();
-    match order_page(state, operator, lang, number, message).await {
+    let status = seen.refused.as_ref().map_or(StatusCode::OK, order_status);
+    match order_page(state, operator, lang, number, seen).await {
         Ok(order) => page(status, &order),
         Err(error) => order_trouble(lang, error),
     }
@@ -95,121 +151,155 @@ async fn order_page(
     operator: &Operator,
     lang: Lang,
     number: &OrderNumber,
-    message: String,
+    seen: Seen,
 ) -> Result<OrderPage, OrderError> {
     let order = orders::load(state, number).await?;
     let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     let programme = state.programmes.get(&order.content.programme);
-    let programme =
-        programme.map_or_else(|| order.content.programme.clone(), |programme| programme.title.clone());
+    let methods = programme.map(|programme| programme.payment_methods.clone()).unwrap_or_default();
     Ok(OrderPage {
-        frame: Frame::new(lang, &operator.name, "orders"),
-        sections: sections(lang, &order, programme),
+        frame: Frame::new(lang, operator, "orders"),
+        sections: facts::for_operator(state, lang, &order, seen.shown),
         history: orders::history(&state.db, number).await?,
         jobs: orders::jobs(&state.db, number).await?,
         waybill: stations::waybill(&state.db, number).await?,
         invoice: invoices::of_order(&state.db, number).await?,
         messages: messages::of_order(state, number).await?,
+        refund: refunds::of_order(&state.db, number).await?,
+        papers: review::papers(state, number).await?,
+        cancel: orders::cancel_terms(&mut *state.db.acquire().await?, &order).await?,
+        back: refunds::under_way(state, number).await?,
+        methods,
+        shown: seen.shown,
+        message: seen.refused.map(|error| error.to_string()).unwrap_or_default(),
         order,
-        message,
     })
 }
 
-/// What the customer gave, as both sides read it.
-pub(in crate::web) fn sections(lang: Lang, order: &Order, programme: String) -> Vec<Section> {
-    let content = &order.content;
-    let mut sections = vec![product_section(lang, order, programme)];
-    let unit = &content.unit;
-    sections.push(Section {
-        title: lang.t("单位信息", "Unit"),
-        lines: vec![
-            (lang.t("单位名称", "Name"), unit.name.clone()),
-            (lang.t("统一社会信用代码", "Credit code"), unit.credit_code.clone()),
-            (lang.t("单位类型", "Kind"), lang.t(unit.kind.zh(), unit.kind.en()).to_owned()),
-            (lang.t("所属行业", "Industry"), unit.industry.clone()),
-        ],
-    });
-    if let Some(person) = &content.legal_representative {
-        sections.push(person_section(lang, lang.t("法定代表人", "Legal representative"), person));
-    }
-    if let Some(person) = &content.holder {
-        sections.push(person_section(lang, lang.t("证书持有人", "Holder"), person));
-    }
-    let handler = &content.handler;
-    sections.push(Section {
-        title: lang.t("经办人", "Handler"),
-        lines: vec![
-            (lang.t("姓名", "Name"), handler.name.clone()),
-            (lang.t("证件类型", "Document"), lang.t(handler.id_type.zh(), handler.id_type.en()).to_owned()),
-            (lang.t("证件号码", "Number"), handler.id_number.clone()),
-            (lang.t("手机号", "Mobile"), handler.mobile.clone()),
-            (lang.t("邮箱", "Mail"), handler.mail.clone()),
-        ],
-    });
-    sections.push(receiver_section(lang, order));
-    sections.push(money_section(lang, order));
-    sections
+#[derive(Deserialize)]
+pub(in crate::web) struct RevealForm {
+    reason: Reason,
 }
 
-fn product_section(lang: Lang, order: &Order, programme: String) -> Section {
-    let content = &order.content;
-    let kind = match content.holder_kind {
-        CertificateKind::Unit => lang.t("单位证书", "Unit certificate"),
-        CertificateKind::Personal => lang.t("个人证书", "Personal certificate"),
+/// The page with whole numbers, once: the audit says who saw them and why.
+pub(in crate::web) async fn reveal(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    Path(text): Path<String>,
+    Form(form): Form<RevealForm>,
+) -> Response {
+    let number = match number(&text) {
+        Ok(number) => number,
+        Err(error) => return trouble(lang, error),
     };
-    Section {
-        title: lang.t("产品规格", "Product"),
-        lines: vec![
-            (lang.t("项目", "Programme"), programme),
-            (lang.t("产品", "Product"), order.product_title.clone()),
-            (lang.t("证书类型", "Certificate"), kind.to_owned()),
-            (lang.t("有效期", "Validity"), format!("{} {}", content.years, lang.t("年", "years"))),
-            (lang.t("数量", "Quantity"), content.quantity.to_string()),
-            (
-                lang.t("认证类型", "Verification"),
-                lang.t(content.verification.zh(), content.verification.en()).to_owned(),
-            ),
-        ],
+    match views::reveal(&state, &number, &operator.name, form.reason).await {
+        Ok(_) => show(&state, &operator, lang, &number, Seen { shown: true, ..Seen::default() }).await,
+        Err(error) => order_trouble(lang, error),
     }
 }
 
-fn person_section(lang: Lang, title: &'static str, person: &Person) -> Section {
-    Section {
-        title,
-        lines: vec![
-            (lang.t("姓名", "Name"), person.name.clone()),
-            (lang.t("证件类型", "Document"), lang.t(person.id_type.zh(), person.id_type.en()).to_owned()),
-            (lang.t("证件号码", "Number"), person.id_number.clone()),
-        ],
+#[derive(Deserialize)]
+pub(in crate::web) struct PaymentForm {
+    method: String,
+    #[serde(default)]
+    reference: String,
+}
+
+/// Records that the whole amount arrived, by a way that no service tells of.
+pub(in crate::web) async fn payment(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    Path(text): Path<String>,
+    Form(form): Form<PaymentForm>,
+) -> Response {
+    let number = match number(&text) {
+        Ok(number) => number,
+        Err(error) => return trouble(lang, error),
+    };
+    let done = async {
+        let order = orders::load(&state, &number).await?;
+        let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+        let payment = json!({ "method": form.method, "reference": form.reference, "paid_fen": order.amount });
+        orders::record_payment(&state, &number, &payment, &operator.actor()).await
+    };
+    let done = done.await;
+    after_review(&state, &operator, lang, &number, done).await
+}
+
+#[derive(Deserialize)]
+pub(in crate::web) struct DecisionForm {
+    approve: bool,
+}
+
+/// Approves or declines a refund that somebody else asked for.
+pub(in crate::web) async fn decide_refund(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    Path(text): Path<String>,
+    Form(form): Form<DecisionForm>,
+) -> Response {
+    let number = match number(&text) {
+        Ok(number) => number,
+        Err(error) => return trouble(lang, error),
+    };
+    match refunds::decide(&state, &number, form.approve, &operator.name).await {
+        Ok(()) => Redirect::to("/refunds").into_response(),
+        Err(error) => order_trouble(lang, error),
     }
 }
 
-fn receiver_section(lang: Lang, order: &Order) -> Section {
-    let receiver = &order.content.receiver;
-    let region = format!("{} {} {}", receiver.province, receiver.city, receiver.county);
-    Section {
-        title: lang.t("收件信息（顺丰到付）", "Receiver (SF, freight collect)"),
-        lines: vec![
-            (lang.t("姓名", "Name"), receiver.name.clone()),
-            (lang.t("手机号", "Mobile"), receiver.mobile.clone()),
-            (lang.t("地区", "Region"), region.trim_end().to_owned()),
-            (lang.t("详细地址", "Address"), receiver.address.clone()),
-        ],
+/// Cancels an order for which nothing was paid, at the customer's word.
+pub(in crate::web) async fn cancel(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    Path(text): Path<String>,
+) -> Response {
+    let number = match number(&text) {
+        Ok(number) => number,
+        Err(error) => return trouble(lang, error),
+    };
+    let done = cancel_unpaid(&state, &number, &operator).await;
+    after_review(&state, &operator, lang, &number, done).await
+}
+
+/// What was paid goes back by two people alone.
+async fn cancel_unpaid(
+    state: &AppState,
+    number: &OrderNumber,
+    operator: &Operator,
+) -> Result<(), OrderError> {
+    let order = orders::load(state, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    if orders::cancel_terms(&mut *state.db.acquire().await?, &order).await? != CancelTerms::Free {
+        return Err(OrderError::NotCancellable("已支付的订单请申请退款", "ask for a refund of a paid order"));
+    }
+    match orders::cancel(state, number, &operator.actor()).await {
+        Ok(()) => Ok(()),
+        Err(PaymentError::Order(error)) => Err(error),
+        Err(error) => {
+            tracing::error!(%number, %error, "an order could not be cancelled");
+            Err(OrderError::Raced)
+        }
     }
 }
 
-fn money_section(lang: Lang, order: &Order) -> Section {
-    let mut lines = vec![(lang.t("金额", "Amount"), format!("¥ {}", order.amount))];
-    if let Some(payment) = &order.content.payment {
-        let method = lang.t(payment.method.zh(), payment.method.en());
-        lines.push((lang.t("已付", "Paid"), format!("¥ {} · {method}", payment.paid_fen)));
-        lines.push((lang.t("支付流水号", "Reference"), payment.reference.clone()));
-    }
-    if let Some(invoice) = &order.content.invoice {
-        lines.push((lang.t("发票类型", "Invoice"), lang.t(invoice.kind.zh(), invoice.kind.en()).to_owned()));
-        lines.push((lang.t("发票抬头", "Made out to"), invoice.title.clone()));
-    }
-    Section { title: lang.t("费用与发票", "Money and invoice"), lines }
+/// Asks for a refund.
+pub(in crate::web) async fn ask_refund(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    Path(text): Path<String>,
+    Form(form): Form<RejectForm>,
+) -> Response {
+    let number = match number(&text) {
+        Ok(number) => number,
+        Err(error) => return trouble(lang, error),
+    };
+    let done = refunds::ask(&state, &number, &form.reason, &operator.name).await;
+    after_review(&state, &operator, lang, &number, done).await
 }
 
 pub(in crate::web) async fn approve(
@@ -283,6 +373,9 @@ async fn after_review(
     match done {
         Ok(()) => Redirect::to(&format!("/orders/{number}")).into_response(),
         Err(error @ (OrderError::Db(_) | OrderError::Seal(_))) => order_trouble(lang, error),
-        Err(error) => show(state, operator, lang, number, Some(error)).await,
+        Err(error) => {
+            let seen = Seen { refused: Some(error), ..Seen::default() };
+            show(state, operator, lang, number, seen).await
+        }
     }
 }

@@ -99,7 +99,7 @@ async fn orders_page(
         lit: query.state == Some(of.state),
     });
     Ok(OrdersPage {
-        frame: Frame::new(lang, &operator.name, "orders"),
+        frame: Frame::new(lang, operator, "orders"),
         tabs: std::iter::once(all).chain(tabs).collect(),
         asked,
         message,

@@ -1,5 +1,7 @@
 //! The stations page: every slot of every station. The board alone is also what the live stream sends.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::{
     extract::{Query, State},
@@ -16,7 +18,7 @@ use crate::{
     audit::{self, Conflict},
     clock::china_text,
     db::DbError,
-    stations::{self, OpenBreaker, Parked},
+    stations::{self, Figures, OpenBreaker, Parked},
     web::{lang::Lang, session::Operator},
 };
 
@@ -151,12 +153,36 @@ impl StationPart<'_> {
     }
 }
 
+/// A station on the list.
+struct Line {
+    name: String,
+    figures: Figures,
+    status: Option<Status>,
+    alarms: usize,
+}
+
+impl Line {
+    /// Slots in which a key is made now, and all.
+    fn slots(&self) -> Option<(usize, usize)> {
+        let status = self.status.as_ref()?;
+        let working = status.slots.iter().filter(|slot| status.online && slot.phase == SlotPhase::Working);
+        Some((working.count(), status.slots.len()))
+    }
+
+    /// Whether staff or an operator should look.
+    fn is_wrong(&self) -> bool {
+        self.alarms > 0 || self.figures.stuck > 0
+    }
+}
+
 #[derive(Template)]
 #[template(path = "stations.html")]
 struct StationsPage {
     frame: Frame,
     board: Board,
     only: Option<StationId>,
+    rows: Vec<Line>,
+    waiting_jobs: i64,
     breakers: Vec<OpenBreaker>,
     conflicts: Vec<Conflict>,
     parked_count: i64,
@@ -166,6 +192,17 @@ struct StationsPage {
 impl StationsPage {
     fn time(&self, parked: &Parked) -> String {
         china_text(parked.last_ms)
+    }
+
+    fn clock(&self, ms: &i64) -> String {
+        china_text(*ms)
+    }
+
+    /// How long the jobs at hand take at the pace of the last hour, in minutes.
+    fn minutes(&self) -> Option<i64> {
+        let made: i64 = self.rows.iter().map(|row| row.figures.made_hour).sum();
+        let left = self.waiting_jobs + self.rows.iter().map(|row| row.figures.leased).sum::<i64>();
+        (made > 0).then(|| (left * 60).div_euclid(made))
     }
 
     fn since(&self, breaker: &OpenBreaker) -> String {
@@ -198,14 +235,42 @@ pub(in crate::web) async fn stations(
             stations::parked_count(&state.db).await?,
             stations::newest_parked(&state.db, PARKED_SHOWN).await?,
             stations::open_breakers(&state.db).await?,
+            stations::figures(&state.db, state.clock.now_ms()).await?,
+            stations::waiting_jobs(&state.db).await?,
         ))
     };
-    let (conflicts, parked_count, parked, breakers) = match found.await {
+    let (conflicts, parked_count, parked, breakers, figures, waiting_jobs) = match found.await {
         Ok(found) => found,
         Err(error) => return order_trouble(lang, error.into()),
     };
-    let frame = Frame::new(lang, &operator.name, "stations");
+    let frame = Frame::new(lang, &operator, "stations");
     let only = asked.only();
     let board = Board::new(&state, lang, only.as_ref());
-    page(StatusCode::OK, &StationsPage { frame, board, only, breakers, conflicts, parked_count, parked })
+    let rows = lines(&state, figures, &breakers, &conflicts);
+    page(
+        StatusCode::OK,
+        &StationsPage { frame, board, only, rows, waiting_jobs, breakers, conflicts, parked_count, parked },
+    )
+}
+
+/// Every station that is enrolled or was ever heard of.
+fn lines(
+    state: &AppState,
+    mut figures: BTreeMap<String, Figures>,
+    breakers: &[OpenBreaker],
+    conflicts: &[Conflict],
+) -> Vec<Line> {
+    let mut heard: BTreeMap<String, Status> = {
+        let board = state.stations.borrow();
+        board.iter().map(|(name, status)| (name.to_string(), status.clone())).collect()
+    };
+    for name in heard.keys() {
+        figures.entry(name.clone()).or_default();
+    }
+    let line = |(name, figures): (String, Figures)| {
+        let stopped = breakers.iter().filter(|breaker| breaker.station == name).count();
+        let forked = conflicts.iter().filter(|conflict| conflict.station == name).count();
+        Line { status: heard.remove(&name), alarms: stopped + forked, name, figures }
+    };
+    figures.into_iter().map(line).collect()
 }

@@ -48,7 +48,7 @@ impl StockPage {
 pub(in crate::web) async fn stock(State(state): State<AppState>, operator: Operator, lang: Lang) -> Response {
     match stock::balance(&state.db, None).await {
         Ok(balance) => {
-            let frame = Frame::new(lang, &operator.name, "stock");
+            let frame = Frame::new(lang, &operator, "stock");
             page(StatusCode::OK, &StockPage { frame, balance })
         }
         Err(error) => order_trouble(lang, error.into()),

@@ -1,0 +1,75 @@
+//! Which roles open which route: the one table. A route of operators that is not in it is open to nobody.
+
+use crate::operators::Role::{self, Administrator, Auditor, Finance, Production, Reviewer, Stations};
+
+/// Who reads orders.
+const READERS: &[Role] = &[Reviewer, Production, Finance, Stations, Auditor];
+/// Who looks after keys and stations.
+const BENCH: &[Role] = &[Production, Stations];
+/// Who sees stock and stations.
+const WATCHERS: &[Role] = &[Production, Stations, Auditor];
+/// Who decides about a refund: the second of two people.
+const REFUNDERS: &[Role] = &[Finance, Administrator];
+
+/// Method, path as the router has it, roles of which one is enough.
+const ROUTES: &[(&str, &str, &[Role])] = &[
+    ("GET", "/start", &Role::ALL),
+    ("GET", "/account", &Role::ALL),
+    ("POST", "/account/password", &Role::ALL),
+    ("POST", "/account/second-factor", &Role::ALL),
+    ("GET", "/orders", READERS),
+    ("GET", "/orders/{number}", READERS),
+    ("POST", "/orders/{number}/approve", &[Reviewer]),
+    ("POST", "/orders/{number}/reject", &[Reviewer]),
+    ("GET", "/orders/{number}/pictures/{id}", &[Reviewer, Auditor]),
+    ("GET", "/orders/{number}/letter.pdf", &[Reviewer]),
+    ("POST", "/orders/{number}/paper", &[Reviewer]),
+    ("GET", "/orders/{number}/invoice.pdf", &[Finance, Auditor]),
+    ("POST", "/orders/{number}/invoice", &[Finance]),
+    ("POST", "/orders/{number}/reveal", &[Reviewer, Production, Finance]),
+    ("POST", "/orders/{number}/payment", &[Finance]),
+    ("POST", "/orders/{number}/cancel", &[Reviewer, Finance]),
+    ("POST", "/orders/{number}/refund", &[Finance]),
+    ("POST", "/orders/{number}/refund/decision", REFUNDERS),
+    ("GET", "/paper", &[Reviewer]),
+    ("POST", "/paper", &[Reviewer]),
+    ("GET", "/refunds", &[Finance, Administrator, Auditor]),
+    ("GET", "/review", &[Reviewer]),
+    ("GET", "/review/{number}", &[Reviewer]),
+    ("POST", "/review/{number}/approve", &[Reviewer]),
+    ("POST", "/review/{number}/reject", &[Reviewer]),
+    ("POST", "/jobs/{job}/release", BENCH),
+    ("GET", "/programmes", &Role::ALL),
+    ("GET", "/programmes/{id}", &Role::ALL),
+    ("GET", "/stock", WATCHERS),
+    ("GET", "/stations", WATCHERS),
+    ("GET", "/stations/live", WATCHERS),
+    ("GET", "/users", &[Administrator, Auditor]),
+    ("POST", "/users", &[Administrator]),
+    ("POST", "/users/{name}", &[Administrator]),
+    ("GET", "/audit", &[Auditor]),
+    ("GET", "/api/orders", READERS),
+    ("POST", "/api/orders", &[Reviewer]),
+    ("GET", "/api/orders/{number}", READERS),
+    ("PUT", "/api/orders/{number}", &[Reviewer]),
+    ("POST", "/api/orders/{number}/approve", &[Reviewer]),
+    ("POST", "/api/orders/{number}/reject", &[Reviewer]),
+    ("POST", "/api/orders/{number}/payment", &[Finance]),
+    ("POST", "/api/jobs/{job}/release", BENCH),
+    ("GET", "/api/stations", WATCHERS),
+];
+
+/// The roles that open a route; `None` if it is not in the table.
+pub(super) fn roles(method: &str, path: &str) -> Option<&'static [Role]> {
+    ROUTES.iter().find(|(of, route, _)| *of == method && *route == path).map(|(_, _, roles)| *roles)
+}
+
+/// Every route of operators with the roles that open it, for tests and documents.
+pub fn operator_routes() -> impl Iterator<Item = (&'static str, &'static str, &'static [Role])> {
+    ROUTES.iter().copied()
+}
+
+/// What an operator reaches who has yet to set up the second factor.
+pub(super) fn is_before_second_factor(path: &str) -> bool {
+    path.starts_with("/account")
+}

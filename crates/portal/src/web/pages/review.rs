@@ -1,0 +1,263 @@
+//! The review queue: one order after another, papers beside data, by keyboard or without.
+
+use askama::Template;
+use axum::{
+    Form, Router,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use model::{OrderNumber, OrderState};
+use serde::Deserialize;
+
+use super::{
+    Frame,
+    facts::{self, Section},
+    order_trouble, page, trouble,
+};
+use crate::{
+    app::AppState,
+    clock::china_text,
+    orders::{self, Correction, HistoryEntry, Order, OrderError},
+    pictures::Picture,
+    review::{self, Check, Claim, Found, Queue, Verdict},
+    web::{answer::order_status, api::number, lang::Lang, session::Operator},
+};
+
+/// Reasons that come often, by the digit that chooses each. The customer reads them.
+const REASONS: [&str; 9] = [
+    "身份证照片不清晰，请重新拍照上传",
+    "营业执照照片不清晰或不完整，请重新上传",
+    "授权书未盖章或印章不清晰，请重新盖章后上传",
+    "授权书内容与订单信息不一致，请重新下载、盖章后上传",
+    "单位名称或统一社会信用代码与营业执照不一致，请更正",
+    "经办人信息与身份证不一致，请更正",
+    "法定代表人信息与证件不一致，请更正",
+    "电子签章采样表印章不完整或不清晰，请重新盖章后上传",
+    "收件地址不完整，请更正",
+];
+
+pub(in crate::web) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/review", get(next))
+        .route("/review/{number}", get(open))
+        .route("/review/{number}/approve", post(approve))
+        .route("/review/{number}/reject", post(reject))
+}
+
+#[derive(Template)]
+#[template(path = "review.html")]
+struct ReviewPage {
+    frame: Frame,
+    order: Order,
+    queue: Queue,
+    claim: Claim,
+    sections: Vec<Section>,
+    checks: Vec<Check>,
+    papers: Vec<Picture>,
+    history: Vec<HistoryEntry>,
+    corrections: Vec<Correction>,
+    message: String,
+}
+
+impl ReviewPage {
+    fn time(&self, ms: &i64) -> String {
+        china_text(*ms)
+    }
+
+    fn reasons(&self) -> impl Iterator<Item = (usize, &'static str)> {
+        (1..).zip(REASONS)
+    }
+
+    fn title(&self, check: &Check) -> &'static str {
+        let lang = self.frame.lang;
+        match check.found {
+            Found::IdNumbers => lang.t("证件号校验位", "Check digits of id numbers"),
+            Found::UnitCode => lang.t("单位代码校验位", "Check character of the unit's code"),
+            Found::Paid => lang.t("支付金额", "Amount paid"),
+            Found::Certificate => lang.t("证书试签", "Certificate rehearsed"),
+            Found::SameMobile => lang.t("同一手机号的其他订单", "Other orders of this mobile"),
+            Found::SameId => lang.t("同一证件号的其他订单", "Other orders of this document"),
+            Found::SameUnit => lang.t("同一单位 30 天内的订单", "Orders of this unit within 30 days"),
+            Found::Pictures => lang.t("必需的图片", "Pictures that must be there"),
+            Found::Sheet(kind) => lang.t(kind.zh(), kind.en()),
+        }
+    }
+
+    fn sign(&self, check: &Check) -> (&'static str, &'static str, &'static str) {
+        let lang = self.frame.lang;
+        match check.verdict {
+            Verdict::Fine => ("fine", "✓", lang.t("正常", "fine")),
+            Verdict::Look => ("look", "!", lang.t("请留意", "worth a look")),
+            Verdict::Wrong => ("wrong", "✕", lang.t("有误", "wrong")),
+        }
+    }
+
+    /// Whether a picture came after the order was refused for the last time.
+    fn is_new(&self, paper: &Picture) -> bool {
+        let refused = self.history.iter().rev().find(|entry| entry.to == OrderState::Rejected);
+        refused.is_some_and(|entry| paper.created_ms > entry.at_ms)
+    }
+
+    fn fields(&self, correction: &Correction) -> String {
+        facts::field_titles(self.frame.lang, &correction.fields)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "review_empty.html")]
+struct EmptyPage {
+    frame: Frame,
+    queue: Queue,
+}
+
+#[derive(Deserialize)]
+struct NextQuery {
+    #[serde(default)]
+    after: String,
+}
+
+/// The next order of the queue.
+async fn next(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    Query(query): Query<NextQuery>,
+) -> Response {
+    let skipped = query.after.parse().ok();
+    let found = async {
+        let found = review::next(&state, &operator.name, skipped.as_ref()).await?;
+        Ok::<_, OrderError>((found, review::queue(&state).await?))
+    };
+    match found.await {
+        Ok((Some(number), _)) => Redirect::to(&format!("/review/{number}")).into_response(),
+        Ok((None, queue)) => {
+            let frame = Frame::new(lang, &operator, "review");
+            page(StatusCode::OK, &EmptyPage { frame, queue })
+        }
+        Err(error) => order_trouble(lang, error),
+    }
+}
+
+async fn open(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    Path(text): Path<String>,
+) -> Response {
+    match number(&text) {
+        Ok(number) => show(&state, &operator, lang, &number, None).await,
+        Err(error) => trouble(lang, error),
+    }
+}
+
+/// The order with all that a reviewer needs; with `refused` it says above why the last request was not done.
+async fn show(
+    state: &AppState,
+    operator: &Operator,
+    lang: Lang,
+    number: &OrderNumber,
+    refused: Option<OrderError>,
+) -> Response {
+    let status = refused.as_ref().map_or(StatusCode::OK, order_status);
+    let message = refused.map(|error| error.to_string()).unwrap_or_default();
+    match review_page(state, operator, lang, number, message).await {
+        Ok(Some(review)) => page(status, &review),
+        Ok(None) => Redirect::to(&format!("/orders/{number}")).into_response(),
+        Err(error) => order_trouble(lang, error),
+    }
+}
+
+/// `None` for an order that is not to be reviewed.
+async fn review_page(
+    state: &AppState,
+    operator: &Operator,
+    lang: Lang,
+    number: &OrderNumber,
+    message: String,
+) -> Result<Option<ReviewPage>, OrderError> {
+    let order = orders::load(state, number).await?;
+    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    if order.state != OrderState::AwaitingReview {
+        return Ok(None);
+    }
+    let claim = review::open(state, &order, &operator.name).await?;
+    let papers = review::papers(state, number).await?;
+    let own = matches!(claim, Claim::Own(_));
+    Ok(Some(ReviewPage {
+        frame: Frame::new(lang, operator, "review"),
+        queue: review::queue(state).await?,
+        sections: facts::for_operator(state, lang, &order, own),
+        checks: review::checks(state, &order, &papers).await?,
+        papers: if own { papers } else { Vec::new() },
+        history: orders::history(&state.db, number).await?,
+        corrections: orders::corrections(&state.db, number).await?,
+        claim,
+        order,
+        message,
+    }))
+}
+
+async fn approve(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    Path(text): Path<String>,
+) -> Response {
+    let number = match number(&text) {
+        Ok(number) => number,
+        Err(error) => return trouble(lang, error),
+    };
+    let done = async {
+        review::may_decide(&state, &number, &operator.name).await?;
+        orders::approve(&state, &number, &operator.actor()).await
+    };
+    let done = done.await;
+    after(&state, &operator, lang, &number, done).await
+}
+
+async fn reject(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    Path(text): Path<String>,
+    Form(pairs): Form<Vec<(String, String)>>,
+) -> Response {
+    let number = match number(&text) {
+        Ok(number) => number,
+        Err(error) => return trouble(lang, error),
+    };
+    let reason = reason(&pairs);
+    let done = async {
+        review::may_decide(&state, &number, &operator.name).await?;
+        orders::reject(&state, &number, &reason, &operator.actor()).await
+    };
+    let done = done.await;
+    after(&state, &operator, lang, &number, done).await
+}
+
+/// The reasons that were chosen, and what was written besides.
+fn reason(pairs: &[(String, String)]) -> String {
+    let chosen = pairs.iter().filter(|(name, _)| name == "template").filter_map(|(_, digit)| {
+        digit.parse::<usize>().ok()?.checked_sub(1).and_then(|at| REASONS.get(at)).copied()
+    });
+    let written = pairs.iter().filter(|(name, _)| name == "reason").map(|(_, text)| text.trim());
+    let all: Vec<&str> = chosen.chain(written.filter(|text| !text.is_empty())).collect();
+    all.join("；")
+}
+
+/// Done: on to the next order. Not done: the page says why.
+async fn after(
+    state: &AppState,
+    operator: &Operator,
+    lang: Lang,
+    number: &OrderNumber,
+    done: Result<(), OrderError>,
+) -> Response {
+    match done {
+        Ok(()) => Redirect::to("/review").into_response(),
+        Err(error @ OrderError::Db(_)) => order_trouble(lang, error),
+        Err(error) => show(state, operator, lang, number, Some(error)).await,
+    }
+}
