@@ -87,7 +87,7 @@ fn the_log_has_no_person_in_it() {
     let log = tracing_subscriber::fmt().json().with_env_filter("debug").with_writer(move || writer.clone());
     log.init();
     let (bench, cookie) = Bench::logged_in();
-    let typed = "password in the wrong field";
+    let typed = "Typed-Into-The-Wrong-Field";
     bench.post("", "/api/login", &json!({ "name": typed, "password": "Planted-Password" }));
     bench.post_form("", "/login", &[("name", OPERATOR), ("password", "Planted-Password")]);
 
