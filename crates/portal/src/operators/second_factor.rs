@@ -84,6 +84,8 @@ pub async fn confirm(state: &AppState, name: &str, code: &str, address: &str) ->
         _ => None,
     };
     let Some(step) = step else {
+        // The brake writes by itself: it must not wait for this.
+        tx.rollback().await?;
         state.throttle.failed(name, address, now_ms).await?;
         return Err(OperatorError::Code);
     };
