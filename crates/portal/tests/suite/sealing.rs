@@ -1,0 +1,173 @@
+//! Personal data at rest: nothing to be read in the file, found by digests alone, deleted when its time is over.
+
+use std::sync::atomic::Ordering;
+
+use crate::bench::{Bench, credit_code, id_number, legal_order, paid_order};
+use model::OrderNumber;
+use portal::{
+    orders::{self, OrderError},
+    pictures::{self, PictureKind},
+    retention, views,
+};
+use serde_json::json;
+
+/// The database's file and the log beside it; `None` where it is no file.
+fn files(bench: &Bench) -> Option<Vec<u8>> {
+    let url = bench.state.db.connect_options().database_url.clone();
+    if url.scheme() != "sqlite" {
+        return None;
+    }
+    let file = std::path::PathBuf::from(url.path());
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes.extend(std::fs::read(file.with_extension("db-wal")).unwrap_or_default());
+    Some(bytes)
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+fn run(bench: &Bench, sql: &'static str, number: &str) {
+    bench.runtime.block_on(sqlx::query(sql).bind(number).execute(&bench.state.db)).unwrap();
+}
+
+fn text(bench: &Bench, sql: &'static str) -> String {
+    bench.runtime.block_on(sqlx::query_scalar(sql).fetch_one(&bench.state.db)).unwrap()
+}
+
+#[test]
+fn s1_2_no_number_and_no_mobile_can_be_read_in_the_file() {
+    let (bench, cookie) = Bench::logged_in();
+    let number: OrderNumber = bench.place(&cookie, &legal_order("unit-first", 1, 1)).parse().unwrap();
+    let order = bench.runtime.block_on(orders::load(&bench.state, &number)).unwrap().unwrap();
+    assert_eq!(order.content.handler.id_number, id_number(1));
+    assert_eq!(text(&bench, "select content from orders"), "");
+    let Some(file) = files(&bench) else { return };
+    assert!(contains(&file, number.as_str()), "this is the file");
+    for planted in [&id_number(1), &id_number(2), "13800000001", "chen@example.com", "示例路 8 号"] {
+        assert!(!contains(&file, planted), "{planted}");
+    }
+}
+
+#[test]
+fn an_order_is_found_by_a_whole_number_and_its_content_opens_in_its_own_row_alone() {
+    let (bench, cookie) = Bench::logged_in();
+    let number = bench.place(&cookie, &legal_order("unit-first", 1, 1));
+    let other = bench.place(&cookie, &legal_order("unit-first", 2, 1));
+    let find = |text: &str| bench.runtime.block_on(orders::find_by_number(&bench.state, text)).unwrap();
+    let mut both: Vec<OrderNumber> = vec![number.parse().unwrap(), other.parse().unwrap()];
+    both.sort_by(|a, b| b.as_str().cmp(a.as_str()));
+    assert_eq!(find(&id_number(2)), both, "the legal representative's");
+    assert_eq!(find(&format!(" {} ", credit_code(1).to_ascii_lowercase())), both);
+    assert!(find(&id_number(1)[..17]).is_empty(), "a part finds nothing");
+    run(
+        &bench,
+        "update orders set sealed = (select sealed from orders where number <> $1) where number = $1",
+        &number,
+    );
+    let moved = bench.runtime.block_on(orders::load(&bench.state, &number.parse().unwrap()));
+    assert!(matches!(moved, Err(OrderError::Seal(_))), "{moved:?}");
+}
+
+#[test]
+fn the_digest_of_the_mobile_follows_a_correction() {
+    let (bench, cookie) = Bench::logged_in();
+    let number = bench.place(&cookie, &paid_order(1));
+    let stored = || text(&bench, "select handler_mobile_digest from orders");
+    assert_eq!(stored(), bench.state.sealer.digest("mobile", "13800000001"));
+    bench.post(&cookie, &format!("/api/orders/{number}/reject"), &json!({ "reason": "手机号有误" }));
+    let mut corrected = paid_order(1);
+    corrected["handler"]["mobile"] = json!("13800000009");
+    assert_eq!(bench.put(&cookie, &format!("/api/orders/{number}"), &corrected).0, 200);
+    assert_eq!(stored(), bench.state.sealer.digest("mobile", "13800000009"));
+}
+
+#[test]
+fn orders_of_an_older_program_open_and_are_sealed_at_start() {
+    let (bench, cookie) = Bench::logged_in();
+    let number = bench.place(&cookie, &paid_order(1)).parse().unwrap();
+    let order = bench.runtime.block_on(orders::load(&bench.state, &number)).unwrap().unwrap();
+    let json = serde_json::to_string(&order.content).unwrap();
+    let back =
+        sqlx::query("update orders set content = $1, sealed = null, handler_mobile_digest = ''").bind(&json);
+    bench.runtime.block_on(back.execute(&bench.state.db)).unwrap();
+    bench.runtime.block_on(sqlx::query("delete from order_marks").execute(&bench.state.db)).unwrap();
+    let load = || bench.runtime.block_on(orders::load(&bench.state, &number)).unwrap().unwrap();
+    assert_eq!(load(), order);
+    assert_eq!(bench.runtime.block_on(orders::seal_all(&bench.state)).unwrap(), 1);
+    assert_eq!(bench.runtime.block_on(orders::seal_all(&bench.state)).unwrap(), 0);
+    assert_eq!(load(), order);
+    let found = bench.runtime.block_on(orders::find_by_number(&bench.state, &id_number(1))).unwrap();
+    assert_eq!(found, [number]);
+    if let Some(file) = files(&bench) {
+        assert!(!contains(&file, &id_number(1)), "what stood there is overwritten");
+    }
+}
+
+#[test]
+fn whole_numbers_are_shown_on_record_alone() {
+    let (bench, cookie) = Bench::logged_in();
+    let number = bench.place(&cookie, &paid_order(1)).parse().unwrap();
+    let shown = views::reveal(&bench.state, &number, "li.shen", views::Reason::Complaint);
+    let shown = bench.runtime.block_on(shown).unwrap();
+    assert_eq!(shown.content.handler.id_number, id_number(1));
+    let row = text(
+        &bench,
+        "select who || ' ' || subject || ' ' || detail from audit where what = 'numbers.revealed'",
+    );
+    assert_eq!(row, format!("operator:li.shen {number} reason=complaint"));
+}
+
+#[test]
+fn pictures_and_persons_go_when_their_time_is_over() {
+    let (bench, cookie) = Bench::logged_in();
+    let ended = bench.place(&cookie, &legal_order("personal-first", 1, 1));
+    let open = bench.place(&cookie, &legal_order("personal-first", 2, 1));
+    let picture = image::RgbImage::from_fn(300, 200, |x, y| image::Rgb([x as u8, y as u8, 90]));
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+    for owner in [&ended, &open] {
+        let put =
+            pictures::put(&bench.state, owner, PictureKind::Licence, jpeg.get_ref().clone(), &"customer");
+        bench.runtime.block_on(put).unwrap();
+    }
+    run(&bench, "update orders set state = 'completed' where number = $1", &ended);
+    let turn = || bench.runtime.block_on(retention::turn(&bench.state)).unwrap();
+    assert_eq!(turn(), retention::Deleted::default());
+
+    let rules = bench.state.programmes.get("luzhou-laojiao").unwrap().retention;
+    let days = i64::from(rules.pictures_days.max(rules.contents_days)) + 1;
+    bench.now_ms.fetch_add(days * 86_400_000, Ordering::SeqCst);
+    let report = || {
+        let now_ms = bench.now_ms.load(Ordering::SeqCst);
+        let made = retention::report(&bench.state.db, &bench.state.programmes, now_ms);
+        bench.runtime.block_on(made).unwrap()
+    };
+    assert_eq!(report().due(), 2);
+    assert_eq!(turn(), retention::Deleted { pictures: 1, contents: 1 });
+    assert_eq!(turn(), retention::Deleted::default(), "once");
+    let report = report();
+    assert_eq!(report.due(), 0);
+    let of = |data: &str| {
+        let line = |line: &&retention::ReportLine| line.programme == "luzhou-laojiao" && line.data == data;
+        report.lines.iter().find(line).map(|line| (line.deleted, line.kept)).unwrap()
+    };
+    assert_eq!((of("pictures"), of("contents")), ((1, 1), (1, 1)), "{report}");
+    let pictures =
+        |owner: &str| bench.runtime.block_on(pictures::list(&bench.state.db, owner)).unwrap().len();
+    assert_eq!((pictures(&ended), pictures(&open)), (0, 1));
+    let order = |number: &str| {
+        let number = number.parse().unwrap();
+        bench.runtime.block_on(orders::load(&bench.state, &number)).unwrap().unwrap()
+    };
+    let (gone, stays) = (order(&ended), order(&open));
+    assert_eq!(gone.content.handler.mobile, "");
+    assert_eq!(gone.content.holder.unwrap().name, "");
+    assert_eq!((gone.content.quantity, gone.amount), (1, model::Fen(40000)));
+    assert_eq!(gone.content.unit, stays.content.unit, "the unit stays for the books");
+    assert_eq!(stays.content.handler.mobile, "13800000001");
+    let found = bench.runtime.block_on(orders::find_by_number(&bench.state, &id_number(3))).unwrap();
+    assert_eq!(found, [stays.number]);
+    let row = text(&bench, "select detail from audit where what = 'pictures.deleted'");
+    assert!(row.starts_with("pictures=1 digest="), "{row}");
+}
