@@ -161,7 +161,7 @@ async fn settle(state: &AppState, due: &Due, step: &Step<'_>, what: Option<What>
 }
 
 fn pause(times: i64) -> i64 {
-    let doublings = u32::try_from(times - 1).unwrap_or(0).min(16);
+    let doublings = (times - 1).clamp(0, 16);
     (PAUSE_MS << doublings).min(PAUSE_MAX_MS)
 }
 

@@ -7,7 +7,10 @@ use std::{
 
 use crate::bench::{Bench, OPERATOR, PASSWORD, free_order, legal_order, paid_order, wrong_fields};
 use model::OrderState;
-use portal::orders::{self, Actor, OrderError};
+use portal::{
+    operators::Role,
+    orders::{self, Actor, OrderError},
+};
 use serde_json::{Value, json};
 
 fn history(order: &Value) -> Vec<(Value, Value)> {
@@ -79,7 +82,10 @@ fn s1_13_a_rejected_order_says_why_is_corrected_and_goes_back_to_review() {
     );
     assert_eq!(bench.put(&cookie, &path, &corrected), (200, waiting), "corrected twice is corrected once");
     assert_eq!(bench.put(&cookie, &path, &order).0, 409, "an order in review is not edited");
-    assert_eq!(bench.post(&cookie, &format!("{path}/approve"), &json!({})).0, 200);
+    let approve = format!("{path}/approve");
+    assert_eq!(bench.post(&cookie, &approve, &json!({})).0, 403, "who corrected it does not approve it");
+    let other = bench.operator("wang.shen", &[Role::Reviewer]);
+    assert_eq!(bench.post(&other, &approve, &json!({})).0, 200);
 }
 
 #[test]

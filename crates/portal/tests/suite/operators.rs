@@ -5,25 +5,16 @@ use std::{
     sync::atomic::Ordering,
 };
 
-use crate::bench::{Bench, OPERATOR, PASSWORD, START_MS, free_order, paid_order};
-use model::Secret;
+use crate::bench::{Bench, OPERATOR, PASSWORD, free_order, paid_order};
 use portal::{
     config::SecondFactor,
     operators::{self, Role},
-    orders::Actor,
     web::operator_routes,
 };
 use serde_json::json;
 use totp_rs::{Builder, Totp};
 
 /// Adds an operator with these roles and logs in; the cookie.
-fn operator(bench: &Bench, name: &str, roles: &[Role]) -> String {
-    let added =
-        operators::add(&bench.state.db, name, Secret::from(PASSWORD), roles, &Actor::CommandLine, START_MS);
-    bench.runtime.block_on(added).unwrap();
-    bench.log_in_as(name, "").unwrap()
-}
-
 fn rows_of(bench: &Bench, what: &str) -> Vec<String> {
     let rows = sqlx::query_scalar::<_, String>(
         "select who || ' ' || subject || ' ' || detail from audit where what = $1 order by sequence",
@@ -62,7 +53,7 @@ fn every_route_opens_to_its_roles_and_to_no_other() {
     let bench = Bench::new();
     let may = |role: Role, roles: &[Role]| roles.contains(&role);
     for role in Role::ALL {
-        let cookie = operator(&bench, role.code(), &[role]);
+        let cookie = bench.operator(role.code(), &[role]);
         for (method, route, roles) in operator_routes() {
             if route == "/stations/live" && may(role, roles) {
                 continue; // a stream without end: `tests/pages.rs` reads it
@@ -76,7 +67,7 @@ fn every_route_opens_to_its_roles_and_to_no_other() {
             );
         }
     }
-    let none = operator(&bench, "nothing", &[]);
+    let none = bench.operator("nothing", &[]);
     for (method, route, _) in operator_routes() {
         assert_eq!(ask(&bench, &none, method, route), 403, "{method} {route}");
         let stranger = ask(&bench, "", method, route);
@@ -235,7 +226,7 @@ fn where_it_is_required_nothing_is_done_before_it_is_set_up() {
 #[test]
 fn a_lost_telephone_is_put_right_by_another_administrator_and_nobody_changes_his_own_account() {
     let (bench, boss) = Bench::logged_in();
-    let wang = operator(&bench, "wang", &[Role::Reviewer]);
+    let wang = bench.operator("wang", &[Role::Reviewer]);
     enrol(&bench, &wang);
     pass(&bench, 60);
     assert_eq!(bench.log_in_as("wang", ""), Err(401));
@@ -295,7 +286,7 @@ fn a_password_is_changed_by_who_knows_it() {
 #[test]
 fn p15_who_enters_or_corrects_an_order_does_not_approve_it() {
     let (bench, li) = Bench::logged_in();
-    let wang = operator(&bench, "wang", &[Role::Reviewer]);
+    let wang = bench.operator("wang", &[Role::Reviewer]);
     let (_, taken) = bench.post(&li, "/api/orders", &paid_order(1));
     let number = taken["results"][0]["number"].as_str().unwrap().to_owned();
     let path = format!("/api/orders/{number}");
@@ -308,7 +299,7 @@ fn p15_who_enters_or_corrects_an_order_does_not_approve_it() {
     corrected["receiver"]["address"] = json!("示例路 9 号");
     assert_eq!(bench.put(&wang, &path, &corrected).0, 200);
     assert_eq!(bench.post(&wang, &format!("{path}/approve"), &json!({})).0, 403, "wang corrected it");
-    let zhao = operator(&bench, "zhao", &[Role::Reviewer]);
+    let zhao = bench.operator("zhao", &[Role::Reviewer]);
     assert_eq!(bench.post(&zhao, &format!("{path}/approve"), &json!({})).0, 200);
     let number = number.parse().unwrap();
     let corrections = portal::orders::corrections(&bench.state.db, &number);
@@ -361,7 +352,7 @@ fn p11_every_station_stands_in_figures_with_pace_queue_alarms_version_and_last_r
         board.insert("bench-1".parse().unwrap(), status);
     });
     let (_, page) = bench.get(&cookie, "/stations");
-    let row = page.split("<b class=\"number\">bench-1</b>").nth(1).unwrap().split("</tr>").next().unwrap();
+    let row = page.split("station=bench-1\"><b>bench-1</b>").nth(1).unwrap().split("</tr>").next().unwrap();
     for text in ["在线", "3 / 1", ">7<", "1.2.3", "任务待处理 1", "✕ 1"] {
         assert!(row.contains(text), "{text} is in {row}");
     }

@@ -537,6 +537,7 @@ fn a_notice_whose_last_step_fails_leaves_no_trace_of_the_others() {
         assert_eq!((order["state"].as_str(), steps(&order)), (Some("awaiting_payment"), 1), "{away}");
         assert_eq!(shop.payment(&number).state, PaymentState::Open, "{away}");
     }
+    shop.run(async move { drop(connection) });
     assert_eq!(shop.tell(&notice), "success");
     assert_eq!(shop.state(&number), "awaiting_review");
 }

@@ -2,22 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::bench::{
-    Bench, OPERATOR, PASSWORD, START_MS, credit_code, free_order, id_number, legal_order, paid_order,
-};
-use model::Secret;
-use portal::{
-    operators::{self, Role},
-    orders::Actor,
-};
+use crate::bench::{Bench, OPERATOR, credit_code, free_order, id_number, legal_order, paid_order};
+use portal::{operators::Role, orders::Actor};
 use serde_json::{Value, json};
-
-fn operator(bench: &Bench, name: &str, roles: &[Role]) -> String {
-    let db = &bench.state.db;
-    let added = operators::add(db, name, Secret::from(PASSWORD), roles, &Actor::CommandLine, START_MS);
-    bench.runtime.block_on(added).unwrap();
-    bench.log_in_as(name, "").unwrap()
-}
 
 fn place(bench: &Bench, order: &Value) -> String {
     bench.now_ms.fetch_add(1000, Ordering::SeqCst);
@@ -45,7 +32,7 @@ fn audit(bench: &Bench, what: &str) -> Vec<String> {
 #[test]
 fn the_oldest_comes_first_and_two_reviewers_never_have_the_same() {
     let (bench, li) = Bench::logged_in();
-    let wang = operator(&bench, "wang", &[Role::Reviewer]);
+    let wang = bench.operator("wang", &[Role::Reviewer]);
     let numbers: Vec<String> = (0..3).map(|_| place(&bench, &free_order())).collect();
     assert_eq!(next(&bench, &li, "/review").as_ref(), Some(&numbers[0]));
     assert_eq!(next(&bench, &wang, "/review").as_ref(), Some(&numbers[1]));
@@ -68,7 +55,7 @@ fn the_oldest_comes_first_and_two_reviewers_never_have_the_same() {
         "round again"
     );
     bench.now_ms.fetch_add(10 * 60_000, Ordering::SeqCst);
-    let zhao = operator(&bench, "zhao", &[Role::Reviewer]);
+    let zhao = bench.operator("zhao", &[Role::Reviewer]);
     assert_eq!(next(&bench, &zhao, "/review").as_ref(), Some(&numbers[0]), "wang's ten minutes are over");
     let queue = bench.runtime.block_on(portal::review::queue(&bench.state)).unwrap();
     assert_eq!((queue.waiting, queue.claimed), (3, 1));
@@ -218,7 +205,7 @@ fn p15_a_refund_takes_two_people() {
     let decide = |cookie: &str, approve: &str| {
         bench.post_form(cookie, &format!("/orders/{number}/refund/decision"), &[("approve", approve)]).0
     };
-    let wang = operator(&bench, "wang", &[Role::Finance]);
+    let wang = bench.operator("wang", &[Role::Finance]);
     assert_eq!(decide(&wang, "true"), 409, "none was asked for");
     assert_eq!(ask(&li, ""), 422);
     assert_eq!(ask(&li, "客户不再需要"), 303);

@@ -152,6 +152,14 @@ impl Bench {
         Ok(cookie.split(';').next().unwrap().to_owned())
     }
 
+    /// Another operator with these roles; the session's cookie.
+    pub fn operator(&self, name: &str, roles: &[Role]) -> String {
+        let (db, password) = (&self.state.db, Secret::from(PASSWORD));
+        let added = operators::add(db, name, password, roles, &Actor::CommandLine, START_MS);
+        self.runtime.block_on(added).unwrap();
+        self.log_in_as(name, "").unwrap()
+    }
+
     fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
