@@ -155,7 +155,7 @@ pub struct Port<C> {
 }
 
 impl<C: Send + Sync + 'static> Port<C> {
-    /// A port with [`CALLS_MAX`] places.
+    /// A port with a bounded number of places.
     pub fn new(client: C) -> Self {
         Self { client: Arc::new(client), turns: Arc::new(Semaphore::new(CALLS_MAX)) }
     }
