@@ -136,7 +136,10 @@ impl Browser {
         })?;
         let wanted = quoted(value);
         match (kind.0.as_str(), kind.1.as_deref()) {
-            ("select-one", _) => self.press_on(&format!("({path})/option[@value={wanted}]")),
+            // An option without a value has its text for one.
+            ("select-one", _) => self.press_on(&format!(
+                "({path})/option[@value={wanted} or not(@value) and normalize-space(.)={wanted}]"
+            )),
             ("radio", _) => self.press_on(&format!("({path})[@value={wanted}]")),
             (_, Some("true")) => {
                 let there = self.with(&path, async |element| element.prop("value").await)?;

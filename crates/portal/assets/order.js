@@ -40,6 +40,8 @@ if (province) {
     });
     city.addEventListener("change", counties);
     for (const button of form.querySelectorAll("button.choose")) button.hidden = true;
+    // Somebody may have chosen before the places were here.
+    if (province.value && city.tagName === "SELECT" && city.options.length < 2) province.dispatchEvent(new Event("change"));
   }).catch(() => {});
 }
 
