@@ -154,7 +154,14 @@ impl Browser {
     }
 
     fn press_on(&self, path: &str) -> Result<()> {
-        self.with(path, async |element| element.click().await)
+        self.with(path, async |element| self.presses(element).await)
+    }
+
+    /// Scrolls as a person does before clicking: a bar at the foot of the window may lie over what is at its edge.
+    async fn presses(&self, element: Element) -> Result<(), CmdError> {
+        let script = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})";
+        self.client.execute(script, vec![reference(&element)]).await?;
+        element.click().await
     }
 
     /// Ticks a box, found by its label or name, if it is not ticked.
@@ -163,7 +170,7 @@ impl Browser {
     /// There is no such box.
     pub fn tick(&self, field: &str) -> Result<()> {
         self.with(&field_path(field), async |element| {
-            if element.is_selected().await? { Ok(()) } else { element.click().await }
+            if element.is_selected().await? { Ok(()) } else { self.presses(element).await }
         })
     }
 
@@ -191,7 +198,7 @@ impl Browser {
     /// # Errors
     /// There is no such thing.
     pub fn click_at(&self, selector: &str) -> Result<()> {
-        self.on(Locator::Css(selector), async |element| element.click().await)
+        self.on(Locator::Css(selector), async |element| self.presses(element).await)
     }
 
     /// Types keys where the focus is.
@@ -346,12 +353,10 @@ impl Browser {
     /// # Errors
     /// It finds nothing.
     pub fn scroll_to(&self, selector: &str) -> Result<()> {
-        let element =
-            self.on(Locator::Css(selector), async |element| Ok(element.element_id().to_string()))?;
-        let argument = json!({"element-6066-11e4-a52e-4f735466cecf": element});
         let script = "arguments[0].scrollIntoView({block: 'start', behavior: 'instant'}); scrollBy(0, -16);";
-        self.block_on("a script", self.client.execute(script, vec![argument]))?;
-        Ok(())
+        self.on(Locator::Css(selector), async |element| {
+            self.client.execute(script, vec![reference(&element)]).await.map(drop)
+        })
     }
 
     fn with<R>(&self, path: &str, work: impl AsyncFn(Element) -> Result<R, CmdError>) -> Result<R> {
@@ -388,6 +393,11 @@ impl Drop for Browser {
         let close = self.client.clone().close();
         let _ = self.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), close).await });
     }
+}
+
+/// An element as a script gets it.
+fn reference(element: &Element) -> Value {
+    json!({"element-6066-11e4-a52e-4f735466cecf": element.element_id().to_string()})
 }
 
 /// A page that is being changed: the same wish works a moment later.
