@@ -83,7 +83,12 @@ async fn pay_page(
             );
             (None, true, message.to_owned())
         }
-        Err(PaymentError::Order(error)) => return Err(error),
+        Err(PaymentError::Order(error)) => {
+            // It may have been paid while this page was made: Alipay brings the customer back as it tells us.
+            let now = orders::load(state, number).await?;
+            let waits = now.is_some_and(|now| now.state == OrderState::AwaitingPayment);
+            return if waits { Err(error) } else { Ok(None) };
+        }
         Err(error) => {
             tracing::warn!(%number, %error, "a customer could not be shown a payment");
             (None, true, error.to_string())
