@@ -18,6 +18,7 @@ use fantoccini::{
     error::{CmdError, ErrorStatus},
 };
 use hyper_util::client::legacy::connect::HttpConnector;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -74,6 +75,7 @@ impl Browser {
         let port = free_port()?;
         let mut command = Command::new("chromedriver");
         command.arg(format!("--port={port}")).env("HOME", folder.path()).current_dir(folder.path());
+        command.env("LANGUAGE", "zh_CN");
         let log = folder.path().join("chromedriver.log");
         let process = Process::start_group("chromedriver", &mut command, &log)
             .context("is chromium-driver installed? scripts/setup does it")?;
@@ -334,7 +336,17 @@ impl Browser {
     /// It cannot be written.
     pub fn shoot(&self, name: &str) -> Result<()> {
         let Some(folder) = std::env::var_os(SCREENS) else { return Ok(()) };
-        self.shoot_to(&PathBuf::from(folder).join(format!("{name}.png")))
+        let file = PathBuf::from(folder).join(format!("{name}.png"));
+        self.shoot_to(&file)?;
+        // Thirty-two shades of each colour: as good to look at, and half as large.
+        let mut picture = image::open(&file)?.to_rgb8();
+        picture.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|part| part & 0xF8 | part >> 5));
+        let encoder = PngEncoder::new_with_quality(
+            fs::File::create(&file)?,
+            CompressionType::Best,
+            FilterType::Adaptive,
+        );
+        Ok(picture.write_with_encoder(encoder)?)
     }
 
     /// Keeps a picture of what is on the screen.

@@ -18,7 +18,7 @@ const RED: Rgb<u8> = Rgb([208, 32, 38]);
 /// It cannot be written.
 pub fn card(file: &Path, tint: [u8; 3]) -> Result<PathBuf> {
     let mut picture = RgbImage::from_fn(1000, 640, |x, y| {
-        let shade = u8::try_from((x / 8 + y / 8) % 40).unwrap_or_default();
+        let shade = u8::try_from((x / 100 + y / 100) % 3 * 8).unwrap_or_default();
         Rgb(tint.map(|part| part.saturating_sub(shade)))
     });
     for row in 0..5 {
