@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::{
-    places::free_port,
+    places::{free_port, tree},
     process::{Process, run, wait_for},
 };
 
@@ -336,7 +336,7 @@ impl Browser {
     /// It cannot be written.
     pub fn shoot(&self, name: &str) -> Result<()> {
         let Some(folder) = std::env::var_os(SCREENS) else { return Ok(()) };
-        let file = PathBuf::from(folder).join(format!("{name}.png"));
+        let file = tree().join(folder).join(format!("{name}.png"));
         self.shoot_to(&file)?;
         // Thirty-two shades of each colour: as good to look at, and half as large.
         let mut picture = image::open(&file)?.to_rgb8();
