@@ -18,7 +18,10 @@ use fantoccini::{
     error::{CmdError, ErrorStatus},
 };
 use hyper_util::client::legacy::connect::HttpConnector;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{
+    RgbImage,
+    codecs::png::{CompressionType, FilterType, PngEncoder},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -33,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 /// Screenshots are written here, if the variable is set.
 const SCREENS: &str = "UKEY_SCREENS";
+/// They lie in the repository, so they are small.
+const SCREEN_BYTES: u64 = 120_000;
 
 /// What the person sits at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,15 +343,14 @@ impl Browser {
         let Some(folder) = std::env::var_os(SCREENS) else { return Ok(()) };
         let file = tree().join(folder).join(format!("{name}.png"));
         self.shoot_to(&file)?;
-        // Thirty-two shades of each colour: as good to look at, and half as large.
-        let mut picture = image::open(&file)?.to_rgb8();
-        picture.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|part| part & 0xF8 | part >> 5));
-        let encoder = PngEncoder::new_with_quality(
-            fs::File::create(&file)?,
-            CompressionType::Best,
-            FilterType::Adaptive,
-        );
-        Ok(picture.write_with_encoder(encoder)?)
+        let picture = image::open(&file)?.to_rgb8();
+        for bits in [5, 4, 3] {
+            fs::write(&file, with_fewer_shades(picture.clone(), bits)?)?;
+            if fs::metadata(&file)?.len() <= SCREEN_BYTES {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Keeps a picture of what is on the screen.
@@ -430,6 +434,16 @@ where
 {
     let done = tokio::time::timeout(PATIENCE, work).await;
     Ok(done.with_context(|| format!("{what}: not within {PATIENCE:?}"))??)
+}
+
+/// A picture as PNG, with so many bits for each colour: as good to look at, and a fraction as large.
+fn with_fewer_shades(mut picture: RgbImage, bits: u8) -> Result<Vec<u8>> {
+    let mask = u8::MAX << (8 - bits);
+    picture.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|part| part & mask | part >> bits));
+    let mut bytes = Vec::new();
+    let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive);
+    picture.write_with_encoder(encoder)?;
+    Ok(bytes)
 }
 
 /// How Chromium is started: nothing of the user's, nothing over the network, downloads into the folder.

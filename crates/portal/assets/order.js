@@ -53,7 +53,7 @@ if (amount && years && quantity) {
     const fen = form.dataset.price * years.value * keys;
     amount.value = `¥ ${Math.floor(fen / 100)}.${String(fen % 100).padStart(2, "0")}`;
   };
-  years.addEventListener("input", show);
+  years.addEventListener("change", show);
   quantity.addEventListener("input", show);
 }
 
