@@ -201,9 +201,15 @@ fn nobody_and_no_other_customer_reaches_an_order_by_any_route() -> Result<()> {
     other.desk.click_at(".finish button[value='save']")?;
     other.desk.arrives("/order/SAAS1")?;
 
+    let asker = Asker::new(&office);
     for cookie in [String::new(), other.desk.cookies()?] {
-        victim.is_out_of_reach(&Asker::new(&office), &cookie)?;
+        victim.is_out_of_reach(&asker, &cookie)?;
     }
+    let own = victim.customer.desk.cookies()?;
+    ensure!(
+        victim.is_out_of_reach(&asker, &own).is_err(),
+        "not even the customer sees the order: nothing was tried"
+    );
     ensure!(victim.stands(&office)? == before, "something was changed");
     Ok(())
 }
