@@ -36,8 +36,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 /// Screenshots are written here, if the variable is set.
 const SCREENS: &str = "UKEY_SCREENS";
-/// They lie in the repository, so they are small.
-const SCREEN_BYTES: u64 = 120_000;
 
 /// What the person sits at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -343,14 +341,8 @@ impl Browser {
         let Some(folder) = std::env::var_os(SCREENS) else { return Ok(()) };
         let file = tree().join(folder).join(format!("{name}.png"));
         self.shoot_to(&file)?;
-        let picture = image::open(&file)?.to_rgb8();
-        for bits in [5, 4, 3] {
-            fs::write(&file, with_fewer_shades(picture.clone(), bits)?)?;
-            if fs::metadata(&file)?.len() <= SCREEN_BYTES {
-                break;
-            }
-        }
-        Ok(())
+        let small = with_fewer_shades(image::open(&file)?.to_rgb8())?;
+        Ok(fs::write(&file, small)?)
     }
 
     /// Keeps a picture of what is on the screen.
@@ -436,12 +428,12 @@ where
     Ok(done.with_context(|| format!("{what}: not within {PATIENCE:?}"))??)
 }
 
-/// A picture as PNG, with so many bits for each colour: as good to look at, and a fraction as large.
-fn with_fewer_shades(mut picture: RgbImage, bits: u8) -> Result<Vec<u8>> {
-    let mask = u8::MAX << (8 - bits);
-    picture.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|part| part & mask | part >> bits));
+/// A picture as PNG with sixteen shades of each colour: as good to look at, and a fraction as large. Pages are flat, so rows are
+/// packed as they are.
+fn with_fewer_shades(mut picture: RgbImage) -> Result<Vec<u8>> {
+    picture.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|part| part & 0xF0 | part >> 4));
     let mut bytes = Vec::new();
-    let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive);
+    let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::NoFilter);
     picture.write_with_encoder(encoder)?;
     Ok(bytes)
 }

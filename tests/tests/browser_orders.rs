@@ -50,6 +50,7 @@ fn s1_from_the_empty_form_to_production_as_the_manual_says() -> Result<()> {
     customer.enters("unit.credit_code", "91000000MA0000000X")?;
     customer.enters("handler.mobile", "123")?;
     customer.saves_with_mistakes()?;
+    desk.scroll_to("#handler .inputs")?;
     desk.shoot("form-mistakes")?;
     for field in ["handler.id_number", "unit.credit_code", "handler.mobile"] {
         ensure!(!mistake(desk, field)?.is_empty(), "{field} was taken");
