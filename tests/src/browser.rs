@@ -78,7 +78,6 @@ impl Browser {
         let port = free_port()?;
         let mut command = Command::new("chromedriver");
         command.arg(format!("--port={port}")).env("HOME", folder.path()).current_dir(folder.path());
-        command.env("LANGUAGE", "zh_CN");
         let log = folder.path().join("chromedriver.log");
         let process = Process::start_group("chromedriver", &mut command, &log)
             .context("is chromium-driver installed? scripts/setup does it")?;
