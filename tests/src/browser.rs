@@ -322,7 +322,8 @@ impl Browser {
             for entry in fs::read_dir(&folder).into_iter().flatten() {
                 let path = entry?.path();
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                if name.ends_with(ending) {
+                // An empty file keeps the name while the bytes come under another.
+                if name.ends_with(ending) && fs::metadata(&path)?.len() > 0 {
                     let to = taken.join(format!("{}-{name}", fs::read_dir(&taken)?.count()));
                     fs::rename(&path, &to)?;
                     return Ok(Some(to));
