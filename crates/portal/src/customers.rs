@@ -1,6 +1,5 @@
 //! Customers: no account and no password, a session for whoever proved by a code that a mobile is theirs.
 
-use model::Secret;
 use sqlx::Row as _;
 
 use crate::{
@@ -9,7 +8,10 @@ use crate::{
     db::{Connection, DbError, Sql, begin_write, damaged},
     orders::Actor,
     seal::SealError,
+    token::digest,
 };
+
+pub use crate::token::Token;
 
 /// How long a log-in holds.
 pub const SESSION_HOURS: i64 = 12;
@@ -53,17 +55,6 @@ impl std::fmt::Debug for Customer {
     }
 }
 
-/// A session's token: the cookie's value. Only its digest is stored.
-pub struct Token(Secret);
-
-impl Token {
-    /// The cookie's value.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        std::str::from_utf8(self.0.expose()).unwrap_or_default()
-    }
-}
-
 /// The keyed digest under which a mobile's orders, drafts and sessions are found.
 #[must_use]
 pub fn mobile_digest(state: &AppState, mobile: &str) -> String {
@@ -79,9 +70,7 @@ pub async fn open_session(
     tx: &mut Connection,
     mobile: &str,
 ) -> Result<Token, CustomerError> {
-    let mut bytes = [0u8; 32];
-    getrandom::fill(&mut bytes).map_err(|_| CustomerError::Random)?;
-    let token = Token(Secret::new(hex::encode(bytes).into_bytes()));
+    let token = Token::random().map_err(|_| CustomerError::Random)?;
     let (hash, digest, now_ms) = (digest(token.expose()), mobile_digest(state, mobile), state.clock.now_ms());
     sqlx::query::<Sql>("delete from customer_sessions where expires_ms <= $1")
         .bind(now_ms)
@@ -147,11 +136,6 @@ pub async fn log_out(state: &AppState, token: &str) -> Result<(), CustomerError>
     }
     tx.commit().await?;
     Ok(())
-}
-
-/// The token has 256 random bits: a plain digest is enough, there is nothing to guess.
-fn digest(token: &str) -> String {
-    hex::encode(gm::sm3(token.as_bytes()))
 }
 
 fn context(hash: &str) -> String {

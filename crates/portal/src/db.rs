@@ -6,6 +6,7 @@
 
 use std::{borrow::Cow, path::Path, sync::Once, time::Duration};
 
+use model::Fen;
 use sqlx::{
     AssertSqlSafe, SqlSafeStr as _,
     any::{AnyConnectOptions, AnyPoolOptions},
@@ -177,4 +178,9 @@ pub async fn forget(db: &Db) -> Result<(), DbError> {
 /// A value this program never writes.
 pub(crate) fn damaged(what: impl Into<String>) -> DbError {
     DbError::Damaged { what: what.into() }
+}
+
+/// An amount as a `…_fen` column.
+pub(crate) fn fen_column(amount: Fen) -> Result<i64, DbError> {
+    i64::try_from(amount.0).map_err(|_| damaged("an amount beyond all prices"))
 }

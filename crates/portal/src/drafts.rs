@@ -18,6 +18,7 @@ use crate::{
     pictures::{self, PictureError},
     programmes::{Product, Programme},
     seal::SealError,
+    token::random_hex,
 };
 
 pub use fields::{FIELDS, FormFields};
@@ -99,9 +100,7 @@ impl Owner {
 /// # Errors
 /// [`DraftError::Random`].
 pub fn new_token() -> Result<Secret, DraftError> {
-    let mut bytes = [0u8; 32];
-    getrandom::fill(&mut bytes).map_err(|_| DraftError::Random)?;
-    Ok(Secret::new(hex::encode(bytes).into_bytes()))
+    Ok(Secret::new(random_hex::<32>().map_err(|_| DraftError::Random)?.into_bytes()))
 }
 
 /// An order being filled in.

@@ -12,6 +12,7 @@ use argon2::{
 use model::Secret;
 use sqlx::Row as _;
 
+pub use crate::token::Token;
 pub use roles::{Role, codes as role_codes};
 pub use second_factor::{
     Enrolment, confirm as confirm_second_factor, enrolment, is_set as has_second_factor,
@@ -28,6 +29,7 @@ use crate::{
     db::{Db, DbError, Sql, begin_write, damaged},
     orders::Actor,
     seal::SealError,
+    token::digest,
 };
 
 /// Shortest password taken, in characters (NIST SP 800-63B).
@@ -146,17 +148,6 @@ pub async fn any(db: &Db) -> Result<bool, OperatorError> {
     Ok(row.try_get::<i64, _>("operators")? > 0)
 }
 
-/// A session's token: the cookie's value. Only its digest is stored.
-pub struct Token(Secret);
-
-impl Token {
-    /// The cookie's value.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        std::str::from_utf8(self.0.expose()).unwrap_or_default()
-    }
-}
-
 /// What somebody who wants to log in gives. No `Debug`: it holds a password.
 pub struct Credentials {
     /// The log-in name.
@@ -208,9 +199,7 @@ async fn open_session(
     code: &str,
     now_ms: i64,
 ) -> Result<Option<Token>, OperatorError> {
-    let mut bytes = [0u8; 32];
-    getrandom::fill(&mut bytes).map_err(|error| OperatorError::Hash(error.to_string()))?;
-    let token = Token(Secret::new(hex::encode(bytes).into_bytes()));
+    let token = Token::random().map_err(|error| OperatorError::Hash(error.to_string()))?;
     let expires = now_ms + i64::from(state.config.operators.session_hours) * 3_600_000;
     let mut tx = begin_write(&state.db).await?;
     if !second_factor::pass(state, &mut tx, name, code, now_ms).await? {
@@ -304,11 +293,6 @@ pub async fn log_out(state: &AppState, token: &str) -> Result<(), OperatorError>
     }
     tx.commit().await?;
     Ok(())
-}
-
-/// The token has 256 random bits: a plain digest is enough, there is nothing to guess.
-fn digest(token: &str) -> String {
-    hex::encode(gm::sm3(token.as_bytes()))
 }
 
 async fn hash(password: Secret) -> Result<String, OperatorError> {

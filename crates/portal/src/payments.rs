@@ -6,7 +6,6 @@
 mod error;
 mod notices;
 mod offer;
-mod qr;
 mod reconcile;
 mod refund;
 mod settle;
@@ -17,7 +16,6 @@ mod turn;
 pub use error::PaymentError;
 pub use notices::{Answer, notify};
 pub use offer::{Payment, begin, close, of_order};
-pub use qr::qr_png;
 pub use reconcile::{Difference, Reconciliation, reconcile};
 pub use refund::{Refund, RefundState, refund, refund_of};
 pub use settle::Outcome;

@@ -184,6 +184,12 @@ impl Programmes {
         Self(programmes.into_iter().map(|programme| (programme.id.clone(), programme)).collect())
     }
 
+    /// A programme's title; its id, if its file is gone.
+    #[must_use]
+    pub fn title(&self, id: &str) -> String {
+        self.get(id).map_or_else(|| id.to_owned(), |programme| programme.title.clone())
+    }
+
     /// The programme with this id.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Programme> {

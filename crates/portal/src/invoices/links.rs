@@ -11,6 +11,7 @@ use crate::{
     orders::Order,
     programmes::InvoiceDelivery,
     seal::SealError,
+    token::random_hex,
 };
 
 /// How long a link opens.
@@ -24,9 +25,8 @@ pub(super) async fn mail(tx: &mut Transaction, state: &AppState, order: &Order) 
     if state.outside.mail.is_none() || !by_mail {
         return Ok(());
     }
-    let mut bytes = [0; TOKEN_BYTES];
-    getrandom::fill(&mut bytes).map_err(|_| SealError::Cipher("the machine gives no random bytes"))?;
-    let token = hex::encode(bytes);
+    let token = random_hex::<TOKEN_BYTES>();
+    let token = token.map_err(|_| SealError::Cipher("the machine gives no random bytes"))?;
     let now = state.clock.now_ms();
     sqlx::query::<Sql>("insert into invoice_links (token, order_number, expires_ms) values ($1, $2, $3)")
         .bind(digest(state, &token))

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use super::{content::Order, sealed};
 use crate::{
     app::AppState,
-    db::{Connection, Db, DbError, Row, Sql, Transaction, damaged},
+    db::{Connection, Db, DbError, Row, Sql, Transaction, damaged, fen_column},
     seal::{SealError, Sealer},
     webhooks,
 };
@@ -236,10 +236,6 @@ pub(super) fn kind_code(kind: wire::CertificateKind) -> &'static str {
         wire::CertificateKind::Unit => "unit",
         wire::CertificateKind::Personal => "personal",
     }
-}
-
-fn fen_column(amount: Fen) -> Result<i64, DbError> {
-    i64::try_from(amount.0).map_err(|_| damaged("an amount beyond all prices"))
 }
 
 pub(crate) async fn add_history(

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use super::{client, error::PaymentError, settle, settle::Outcome, store};
 use crate::{
     app::AppState,
-    db::{DbError, Sql, Transaction, begin_write},
+    db::{DbError, Sql, Transaction, begin_write, fen_column},
 };
 
 /// Notices kept at most.
@@ -99,7 +99,7 @@ async fn known(state: &AppState, notice: &Notice) -> Result<Option<Answer>, DbEr
     .bind(&notice.notify_id)
     .bind(&notice.out_trade_no)
     .bind(status(notice))
-    .bind(store::fen_column(notice.amount)?)
+    .bind(fen_column(notice.amount)?)
     .fetch_optional(&state.db)
     .await?;
     let Some(row) = row else { return Ok(None) };
@@ -114,7 +114,7 @@ async fn keep(tx: &mut Transaction, notice: &Notice, outcome: Outcome, now_ms: i
     .bind(&notice.notify_id)
     .bind(&notice.out_trade_no)
     .bind(status(notice))
-    .bind(store::fen_column(notice.amount)?)
+    .bind(fen_column(notice.amount)?)
     .bind(outcome.code())
     .bind(now_ms)
     .execute(&mut **tx)

@@ -29,7 +29,7 @@ const ROUNDS: usize = 3;
 pub struct Payment {
     /// Our number of it at Alipay.
     pub out_trade_no: String,
-    /// The text of the QR code, see [`qr_png`](super::qr_png); `None` until Alipay gave it.
+    /// The text of the QR code, see [`png`](crate::qr::png); `None` until Alipay gave it.
     pub qr_code: Option<String>,
     /// Alipay's own page for it; `None` when it cannot be paid any more.
     pub page_url: Option<String>,

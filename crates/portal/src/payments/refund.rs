@@ -9,12 +9,12 @@ use sqlx::Row as _;
 use super::{
     ask,
     error::PaymentError,
-    store::{self, Attempt, PaymentState, fen_column},
+    store::{self, Attempt, PaymentState},
 };
 use crate::{
     app::AppState,
     audit::{self, What},
-    db::{Connection, DbError, Row, Sql, Transaction, begin_write, damaged},
+    db::{Connection, DbError, Row, Sql, Transaction, begin_write, damaged, fen_column},
     orders::{self, Actor, OrderError},
 };
 

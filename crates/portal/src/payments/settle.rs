@@ -6,12 +6,12 @@ use model::{Fen, OrderState};
 use super::{
     error::PaymentError,
     refund::want_refund,
-    store::{Attempt, PaymentState, expire, fen_column},
+    store::{Attempt, PaymentState, expire},
 };
 use crate::{
     app::AppState,
     audit::{self, What},
-    db::{DbError, Sql, Transaction},
+    db::{DbError, Sql, Transaction, fen_column},
     orders::{self, Actor, Order},
     programmes::PaymentMethod,
 };

@@ -3,7 +3,7 @@
 use model::{Fen, OrderNumber};
 use sqlx::Row as _;
 
-use crate::db::{Connection, DbError, Row, Sql, damaged};
+use crate::db::{Connection, DbError, Row, Sql, damaged, fen_column};
 
 /// Where a payment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,8 +138,4 @@ pub(super) async fn expire(
     .execute(connection)
     .await?;
     Ok(())
-}
-
-pub(super) fn fen_column(amount: Fen) -> Result<i64, DbError> {
-    i64::try_from(amount.0).map_err(|_| damaged("an amount beyond all prices"))
 }

@@ -1,14 +1,15 @@
 //! One-time links by which a phone sends one picture for a form that is open on a computer.
 
 use model::Secret;
-use qrcode::{Color, QrCode};
 use sqlx::Row as _;
 
 use super::{Picture, PictureError, PictureKind, kind_from_code, store};
 use crate::{
     app::AppState,
     db::{Connection, Sql, begin_write, damaged},
+    qr,
     seal::SealError,
+    token::{self, random_hex},
 };
 
 /// How long a link is good.
@@ -16,9 +17,6 @@ pub const LINK_MS: i64 = 15 * 60 * 1000;
 
 /// Uploads that may be begun by one link: a picture that was refused may be taken again.
 const TRIES_MAX: i64 = 20;
-
-/// White modules round a QR code.
-const QUIET: usize = 4;
 
 /// A link that was made; it is shown once.
 pub struct Link {
@@ -47,19 +45,7 @@ impl Link {
     /// # Errors
     /// [`PictureError::Link`] for an address that no code holds.
     pub fn qr(&self) -> Result<String, PictureError> {
-        let code = QrCode::new(self.url.as_bytes()).map_err(|_| PictureError::Link)?;
-        let side = code.width() + 2 * QUIET;
-        let mut path = String::new();
-        for (at, color) in code.to_colors().iter().enumerate() {
-            if *color == Color::Dark {
-                let (x, y) = (at % code.width() + QUIET, at / code.width() + QUIET);
-                path.push_str(&format!("M{x} {y}h1v1h-1z"));
-            }
-        }
-        Ok(format!(
-            "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {side} {side}' \
-             shape-rendering='crispEdges'%3E%3Cpath fill='white' d='M0 0h{side}v{side}H0z'/%3E%3Cpath d='{path}'/%3E%3C/svg%3E"
-        ))
+        qr::data_url(&self.url).ok_or(PictureError::Link)
     }
 }
 
@@ -86,9 +72,7 @@ pub enum LinkState {
 /// # Errors
 /// The database's; no random bytes.
 pub async fn create(state: &AppState, owner: &str, kind: PictureKind) -> Result<Link, PictureError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| SealError::Cipher("the machine gives no random bytes"))?;
-    let token = hex::encode(bytes);
+    let token = random_hex::<16>().map_err(|_| SealError::Cipher("the machine gives no random bytes"))?;
     let now_ms = state.clock.now_ms();
     let expires_ms = now_ms + LINK_MS;
     let mut tx = begin_write(&state.db).await?;
@@ -101,7 +85,7 @@ pub async fn create(state: &AppState, owner: &str, kind: PictureKind) -> Result<
     sqlx::query::<Sql>(
         "insert into upload_links (token_hash, owner, kind, tries, expires_ms) values ($1, $2, $3, 0, $4)",
     )
-    .bind(hash(&token))
+    .bind(token::digest(&token))
     .bind(owner)
     .bind(kind.code())
     .bind(expires_ms)
@@ -118,7 +102,7 @@ pub async fn create(state: &AppState, owner: &str, kind: PictureKind) -> Result<
 /// The database's.
 pub async fn look(state: &AppState, token: &str) -> Result<(LinkState, Option<PictureKind>), PictureError> {
     let row = sqlx::query::<Sql>("select kind, used_ms, expires_ms from upload_links where token_hash = $1")
-        .bind(hash(token))
+        .bind(token::digest(token))
         .fetch_optional(&state.db)
         .await?;
     let Some(row) = row else { return Ok((LinkState::Ended, None)) };
@@ -138,7 +122,7 @@ pub async fn look(state: &AppState, token: &str) -> Result<(LinkState, Option<Pi
 /// # Errors
 /// [`PictureError::Link`] for a link that is used, over or unknown; else as [`put`](super::put).
 pub async fn take(state: &AppState, token: &str, bytes: Vec<u8>) -> Result<Picture, PictureError> {
-    let hash = hash(token);
+    let hash = token::digest(token);
     let (owner, kind) = begin(state, &hash).await?;
     store::put_by(state, &owner, kind, bytes, &"phone", Some(&hash)).await
 }
@@ -187,8 +171,4 @@ pub(super) async fn use_up(tx: &mut Connection, hash: &str, now_ms: i64) -> Resu
 pub(super) async fn end(tx: &mut Connection, owner: &str) -> Result<(), PictureError> {
     sqlx::query::<Sql>("delete from upload_links where owner = $1").bind(owner).execute(tx).await?;
     Ok(())
-}
-
-fn hash(token: &str) -> String {
-    hex::encode(gm::sm3(token.as_bytes()))
 }

@@ -146,10 +146,8 @@ async fn code_of(state: &AppState, pixels: RgbImage) -> Result<String, PictureEr
 }
 
 fn new_id() -> Result<String, PictureError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|_| crate::seal::SealError::Cipher("the machine gives no random bytes"))?;
-    Ok(hex::encode(bytes))
+    let random = crate::token::random_hex::<16>();
+    Ok(random.map_err(|_| crate::seal::SealError::Cipher("the machine gives no random bytes"))?)
 }
 
 fn context(id: &str) -> String {

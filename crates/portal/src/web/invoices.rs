@@ -14,7 +14,7 @@ use super::{
     lang::Lang,
     pages::page,
     session::Operator,
-    shop::{self, Customer, ShopFrame},
+    shop::{self, OwnOrder, ShopFrame},
 };
 use crate::{
     app::AppState,
@@ -102,14 +102,9 @@ async fn download(
 /// 开具发票, by the customer: for a completed order without one.
 async fn own_request(
     State(state): State<AppState>,
-    Customer(customer): Customer,
+    OwnOrder { number, .. }: OwnOrder,
     lang: Lang,
-    Path(text): Path<String>,
 ) -> Response {
-    let number = match shop::own(&state, &customer, lang, &text).await {
-        Ok(number) => number,
-        Err(refused) => return refused,
-    };
     let asked = match invoices::of_order(&state.db, &number).await {
         // What failed is asked for again by an operator, who has looked why.
         Ok(Some(_)) => Ok(()),
@@ -125,14 +120,9 @@ async fn own_request(
 /// The invoice of an order of the customer's own.
 async fn own_download(
     State(state): State<AppState>,
-    Customer(customer): Customer,
+    OwnOrder { number, .. }: OwnOrder,
     lang: Lang,
-    Path(text): Path<String>,
 ) -> Response {
-    let number = match shop::own(&state, &customer, lang, &text).await {
-        Ok(number) => number,
-        Err(refused) => return refused,
-    };
     match invoices::download(&state, &number).await {
         Ok(pdf) => file(pdf),
         Err(error) => trouble(lang, &error),

@@ -23,10 +23,10 @@ use axum::{
 
 pub(super) use account::routes as account_routes;
 pub(super) use audit::audit;
-pub(super) use facts::{Section, sections};
+pub(super) use facts::{Section, mask_documents, sections};
 pub(super) use login::{log_in, log_out, login_form, secret};
 pub(super) use order::{approve, ask_refund, cancel, decide_refund, order, payment, reject, release, reveal};
-pub(super) use orders::{count, midnight, orders, total};
+pub(super) use orders::orders;
 pub(super) use paper::routes as paper_routes;
 pub(super) use pictures::routes as picture_routes;
 pub(super) use programmes::{list as programmes, show as programme};
@@ -107,7 +107,7 @@ struct Trouble {
 }
 
 /// An error as a page of its own.
-fn trouble(lang: Lang, error: ApiError) -> Response {
+pub(super) fn trouble(lang: Lang, error: ApiError) -> Response {
     let (status, message) = match error {
         ApiError::Order(error) => {
             let status = order_status(&error);

@@ -19,7 +19,7 @@ use axum::{
     routing::{get, post},
 };
 
-pub(super) use my_order::own;
+pub(super) use my_order::OwnOrder;
 pub(super) use session::{Customer, MaybeCustomer, set_cookie};
 
 use super::{

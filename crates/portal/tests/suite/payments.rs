@@ -149,7 +149,7 @@ fn s1_10_an_order_is_paid_by_its_code_and_goes_to_review() {
     let again = shop.begin(&number);
     assert_eq!((&again.out_trade_no, &again.qr_code), (&payment.out_trade_no, &payment.qr_code));
     let code = payment.qr_code.unwrap();
-    assert!(payments::qr_png(&code).unwrap().starts_with(b"\x89PNG"));
+    assert!(portal::qr::png(&code).unwrap().starts_with(b"\x89PNG"));
 
     shop.pay(&payment.out_trade_no, "ok");
     until("paid", || shop.state(&number) == "awaiting_review");

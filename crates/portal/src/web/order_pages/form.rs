@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Redirect, Response},
 };
-use model::{OrderNumber, OrderState};
+use model::OrderState;
 use serde::Deserialize;
 
 use super::{
@@ -27,7 +27,7 @@ use crate::{
     programmes::{Agreement, PictureKind, Product, Programme},
     web::{
         pages::page,
-        shop::{Customer, ShopFrame, no_such_page, our_trouble},
+        shop::{OwnOrder, ShopFrame, no_such_page, our_trouble},
     },
 };
 
@@ -389,16 +389,10 @@ pub(super) async fn discard(
 /// 立即修改 (row S1.13): a rejected order as a form again, with all that was typed and every picture.
 pub(super) async fn modify(
     State(state): State<AppState>,
-    Customer(customer): Customer,
+    OwnOrder { number, .. }: OwnOrder,
     visitor: Visitor,
-    Path(number): Path<String>,
 ) -> Response {
-    let Ok(number) = number.parse::<OrderNumber>() else { return no_such_page(visitor.lang) };
-    let order = async {
-        let own = orders::is_of(&state.db, &number, &customer.mobile_digest).await?;
-        if own { orders::load(&state, &number).await } else { Ok(None) }
-    };
-    let order = match order.await {
+    let order = match orders::load(&state, &number).await {
         Ok(Some(order)) => order,
         Ok(None) => return no_such_page(visitor.lang),
         Err(error) => return our_trouble(visitor.lang, &error),

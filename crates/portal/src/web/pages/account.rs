@@ -19,7 +19,6 @@ use crate::{
     web::{
         answer::operator_status,
         lang::Lang,
-        qr,
         session::{Address, Operator},
     },
 };
@@ -52,7 +51,7 @@ async fn show(state: &AppState, operator: &Operator, lang: Lang, refused: Option
         Err(error) => return trouble(lang, error.into()),
     };
     let title = lang.t("二维码", "QR code");
-    let enrolment = enrolment.map(|it| (qr::svg(&it.url, title).unwrap_or_default(), it.secret));
+    let enrolment = enrolment.map(|it| (crate::qr::svg(&it.url, title).unwrap_or_default(), it.secret));
     let status = refused.as_ref().map_or(StatusCode::OK, operator_status);
     let account = AccountPage {
         frame: Frame::new(lang, operator, "account"),

@@ -18,9 +18,7 @@ pub(in crate::web) struct Section {
 
 /// What the customer gave. Unless `shown`, documents and mobiles are masked.
 pub(super) fn for_operator(state: &AppState, lang: Lang, order: &Order, shown: bool) -> Vec<Section> {
-    let programme = state.programmes.get(&order.content.programme);
-    let programme =
-        programme.map_or_else(|| order.content.programme.clone(), |programme| programme.title.clone());
+    let programme = state.programmes.title(&order.content.programme);
     if shown { sections(lang, order, programme) } else { sections(lang, &mask(order), programme) }
 }
 
@@ -60,16 +58,23 @@ pub(in crate::web) fn sections(lang: Lang, order: &Order, programme: String) -> 
     sections
 }
 
-/// An order as it is shown to those who need not know who is in it.
-fn mask(order: &Order) -> Order {
+/// The order with the numbers of documents masked: a screen may be looked at by others.
+pub(in crate::web) fn mask_documents(order: &Order) -> Order {
     let mut order = order.clone();
     let content = &mut order.content;
     content.handler.id_number = mask_id_number(&content.handler.id_number);
-    content.handler.mobile = mask_mobile(&content.handler.mobile);
-    content.receiver.mobile = mask_mobile(&content.receiver.mobile);
     for person in content.legal_representative.iter_mut().chain(&mut content.holder) {
         person.id_number = mask_id_number(&person.id_number);
     }
+    order
+}
+
+/// An order as it is shown to those who need not know who is in it.
+fn mask(order: &Order) -> Order {
+    let mut order = mask_documents(order);
+    let content = &mut order.content;
+    content.handler.mobile = mask_mobile(&content.handler.mobile);
+    content.receiver.mobile = mask_mobile(&content.receiver.mobile);
     order
 }
 

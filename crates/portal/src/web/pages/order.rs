@@ -29,12 +29,7 @@ use crate::{
     review,
     stations::{self, KeyFate},
     views::{self, Reason},
-    web::{
-        answer::order_status,
-        api::{job, number},
-        lang::Lang,
-        session::Operator,
-    },
+    web::{answer::order_status, api::job, lang::Lang, path::OrderPath, session::Operator},
 };
 
 #[derive(Template)]
@@ -123,12 +118,9 @@ pub(in crate::web) async fn order(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
 ) -> Response {
-    match number(&text) {
-        Ok(number) => show(&state, &operator, lang, &number, Seen::default()).await,
-        Err(error) => trouble(lang, error),
-    }
+    show(&state, &operator, lang, &number, Seen::default()).await
 }
 
 /// The order's page; after a refused request it says above why it was not done.
@@ -186,13 +178,9 @@ pub(in crate::web) async fn reveal(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
     Form(form): Form<RevealForm>,
 ) -> Response {
-    let number = match number(&text) {
-        Ok(number) => number,
-        Err(error) => return trouble(lang, error),
-    };
     match views::reveal(&state, &number, &operator.name, form.reason).await {
         Ok(_) => show(&state, &operator, lang, &number, Seen { shown: true, ..Seen::default() }).await,
         Err(error) => order_trouble(lang, error),
@@ -211,13 +199,9 @@ pub(in crate::web) async fn payment(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
     Form(form): Form<PaymentForm>,
 ) -> Response {
-    let number = match number(&text) {
-        Ok(number) => number,
-        Err(error) => return trouble(lang, error),
-    };
     let done = async {
         let order = orders::load(&state, &number).await?;
         let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
@@ -238,13 +222,9 @@ pub(in crate::web) async fn decide_refund(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
     Form(form): Form<DecisionForm>,
 ) -> Response {
-    let number = match number(&text) {
-        Ok(number) => number,
-        Err(error) => return trouble(lang, error),
-    };
     match refunds::decide(&state, &number, form.approve, &operator.name).await {
         Ok(()) => Redirect::to("/refunds").into_response(),
         Err(error) => order_trouble(lang, error),
@@ -256,12 +236,8 @@ pub(in crate::web) async fn cancel(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
 ) -> Response {
-    let number = match number(&text) {
-        Ok(number) => number,
-        Err(error) => return trouble(lang, error),
-    };
     let done = cancel_unpaid(&state, &number, &operator).await;
     after_review(&state, &operator, lang, &number, done).await
 }
@@ -291,13 +267,9 @@ pub(in crate::web) async fn ask_refund(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
     Form(form): Form<RejectForm>,
 ) -> Response {
-    let number = match number(&text) {
-        Ok(number) => number,
-        Err(error) => return trouble(lang, error),
-    };
     let done = refunds::ask(&state, &number, &form.reason, &operator.name).await;
     after_review(&state, &operator, lang, &number, done).await
 }
@@ -306,12 +278,8 @@ pub(in crate::web) async fn approve(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
 ) -> Response {
-    let number = match number(&text) {
-        Ok(number) => number,
-        Err(error) => return trouble(lang, error),
-    };
     let done = orders::approve(&state, &number, &operator.actor()).await;
     after_review(&state, &operator, lang, &number, done).await
 }
@@ -326,13 +294,9 @@ pub(in crate::web) async fn reject(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
     Form(form): Form<RejectForm>,
 ) -> Response {
-    let number = match number(&text) {
-        Ok(number) => number,
-        Err(error) => return trouble(lang, error),
-    };
     let done = orders::reject(&state, &number, &form.reason, &operator.actor()).await;
     after_review(&state, &operator, lang, &number, done).await
 }

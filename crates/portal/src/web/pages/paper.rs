@@ -5,22 +5,22 @@ mod fields;
 use askama::Template;
 use axum::{
     Form, Router,
-    extract::{Path, Query, State},
+    extract::{Query, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use serde::Deserialize;
 
-use super::{Frame, message, order_trouble, page, trouble};
+use super::{Frame, message, order_trouble, page};
 use crate::{
     app::AppState,
     orders::{self, FieldError, OrderError, RowOutcome},
     pictures::{self, PictureKind},
     programmes::{Product, Programme},
     web::{
-        api::number,
         lang::Lang,
+        path::OrderPath,
         session::Operator,
         upload::{self, Upload, UploadError, picture_status},
     },
@@ -124,13 +124,9 @@ async fn scan(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
     form: Result<Upload, UploadError>,
 ) -> Response {
-    let number = match number(&text) {
-        Ok(number) => number,
-        Err(error) => return trouble(lang, error),
-    };
     match orders::load(&state, &number).await {
         Ok(Some(_)) => {}
         Ok(None) => return order_trouble(lang, OrderError::Unknown(number)),

@@ -23,8 +23,8 @@ use crate::{
     views::Reason,
     web::{
         answer::log_trouble,
-        api::number,
         lang::Lang,
+        path::OrderPath,
         session::Operator,
         upload::{self, Upload, UploadError, picture_status},
     },
@@ -135,12 +135,8 @@ async fn letter(
     State(state): State<AppState>,
     _operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
 ) -> Response {
-    let number = match number(&text) {
-        Ok(number) => number,
-        Err(error) => return super::trouble(lang, error),
-    };
     let order = match orders::load(&state, &number).await {
         Ok(Some(order)) => order,
         Ok(None) => return super::order_trouble(lang, orders::OrderError::Unknown(number)),

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     Form, Router,
-    extract::{Path, Query, State},
+    extract::{Query, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{
     Frame,
     facts::{self, Section},
-    order_trouble, page, trouble,
+    order_trouble, page,
 };
 use crate::{
     app::AppState,
@@ -22,7 +22,7 @@ use crate::{
     orders::{self, Correction, HistoryEntry, Order, OrderError},
     pictures::Picture,
     review::{self, Check, Claim, Found, Queue, Verdict},
-    web::{answer::order_status, api::number, lang::Lang, session::Operator},
+    web::{answer::order_status, lang::Lang, path::OrderPath, session::Operator},
 };
 
 /// Reasons that come often, by the digit that chooses each. The customer reads them.
@@ -144,12 +144,9 @@ async fn open(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
 ) -> Response {
-    match number(&text) {
-        Ok(number) => show(&state, &operator, lang, &number, None).await,
-        Err(error) => trouble(lang, error),
-    }
+    show(&state, &operator, lang, &number, None).await
 }
 
 /// The order with all that a reviewer needs; with `refused` it says above why the last request was not done.
@@ -203,12 +200,8 @@ async fn approve(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
 ) -> Response {
-    let number = match number(&text) {
-        Ok(number) => number,
-        Err(error) => return trouble(lang, error),
-    };
     let done = async {
         review::may_decide(&state, &number, &operator.name).await?;
         orders::approve(&state, &number, &operator.actor()).await
@@ -221,13 +214,9 @@ async fn reject(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Response {
-    let number = match number(&text) {
-        Ok(number) => number,
-        Err(error) => return trouble(lang, error),
-    };
     let reason = reason(&pairs);
     let done = async {
         review::may_decide(&state, &number, &operator.name).await?;

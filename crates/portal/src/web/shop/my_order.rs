@@ -2,8 +2,8 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, State},
-    http::StatusCode,
+    extract::{FromRequestParts, State},
+    http::{StatusCode, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
 use model::{OrderNumber, OrderState};
@@ -17,11 +17,11 @@ use crate::{
     payments::{self, PaymentError, Refund, RefundState},
     pictures::{self, Picture},
     stations,
-    views::mask_id_number,
     web::{
         answer::{log_trouble, order_status},
         lang::Lang,
-        pages::{Section, page, sections},
+        pages::{Section, mask_documents, page, sections},
+        path::path_number,
     },
 };
 
@@ -44,43 +44,44 @@ struct MyOrderPage {
     message: String,
 }
 
-/// The number of an order of the customer's own. What is another's is as what is not there.
-pub(in crate::web) async fn own(
-    state: &AppState,
-    customer: &customers::Customer,
-    lang: Lang,
-    text: &str,
-) -> Result<OrderNumber, Response> {
-    let Ok(number) = text.parse::<OrderNumber>() else { return Err(no_such_page(lang)) };
-    match orders::is_of(&state.db, &number, &customer.mobile_digest).await {
-        Ok(true) => Ok(number),
-        Ok(false) => Err(no_such_page(lang)),
-        Err(error) => Err(order_trouble(lang, &error)),
+/// The logged-in customer and an order of his or her own, by the path's `number`. What is another's is as what is not there.
+pub(in crate::web) struct OwnOrder {
+    /// Who asks.
+    pub(in crate::web) customer: customers::Customer,
+    /// The order.
+    pub(in crate::web) number: OrderNumber,
+}
+
+impl FromRequestParts<AppState> for OwnOrder {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        let Customer(customer) = Customer::from_request_parts(parts, state).await?;
+        let lang = Lang::of(parts);
+        let Ok(number) = path_number(parts, state).await?.parse::<OrderNumber>() else {
+            return Err(no_such_page(lang));
+        };
+        match orders::is_of(&state.db, &number, &customer.mobile_digest).await {
+            Ok(true) => Ok(Self { customer, number }),
+            Ok(false) => Err(no_such_page(lang)),
+            Err(error) => Err(order_trouble(lang, &error)),
+        }
     }
 }
 
 pub(super) async fn my_order(
     State(state): State<AppState>,
-    Customer(customer): Customer,
+    OwnOrder { customer, number }: OwnOrder,
     lang: Lang,
-    Path(text): Path<String>,
 ) -> Response {
-    match own(&state, &customer, lang, &text).await {
-        Ok(number) => show(&state, &customer, lang, &number, None).await,
-        Err(refused) => refused,
-    }
+    show(&state, &customer, lang, &number, None).await
 }
 
 pub(super) async fn cancel(
     State(state): State<AppState>,
-    Customer(customer): Customer,
+    OwnOrder { customer, number }: OwnOrder,
     lang: Lang,
-    Path(text): Path<String>,
 ) -> Response {
-    let number = match own(&state, &customer, lang, &text).await {
-        Ok(number) => number,
-        Err(refused) => return refused,
-    };
     match orders::cancel(&state, &number, &Actor::Customer).await {
         Ok(()) => Redirect::to(&format!("/my/orders/{number}")).into_response(),
         Err(PaymentError::Order(error)) if order_status(&error).is_server_error() => {
@@ -120,12 +121,10 @@ async fn my_order_page(
 ) -> Result<MyOrderPage, PaymentError> {
     let order = orders::load(state, number).await?;
     let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
-    let programme = state.programmes.get(&order.content.programme);
-    let programme =
-        programme.map_or_else(|| order.content.programme.clone(), |programme| programme.title.clone());
+    let programme = state.programmes.title(&order.content.programme);
     Ok(MyOrderPage {
         frame: ShopFrame::new(lang, Some(customer), "orders"),
-        sections: sections(lang, &masked(order.clone()), programme),
+        sections: sections(lang, &mask_documents(&order), programme),
         steps: timeline::steps(lang, &orders::history(&state.db, number).await?),
         waybill: stations::waybill(&state.db, number).await?,
         invoice: invoices::of_order(&state.db, number).await?,
@@ -147,15 +146,4 @@ fn no_pictures(error: pictures::PictureError) -> Result<Vec<Picture>, OrderError
             Ok(Vec::new())
         }
     }
-}
-
-/// The order with the numbers of documents masked: a screen may be looked at by others.
-fn masked(mut order: Order) -> Order {
-    let content = &mut order.content;
-    let persons = [&mut content.legal_representative, &mut content.holder].into_iter().flatten();
-    let numbers = persons.map(|person| &mut person.id_number);
-    for number in numbers.chain([&mut content.handler.id_number]) {
-        *number = mask_id_number(number);
-    }
-    order
 }

@@ -7,7 +7,6 @@ use axum::{
     response::Response,
 };
 use model::OrderState;
-use serde::Deserialize;
 
 use super::{Customer, ShopFrame, order_trouble, our_trouble};
 use crate::{
@@ -15,34 +14,14 @@ use crate::{
     clock::china_text,
     customers,
     drafts::{self, Draft},
-    orders::{self, OrderError, OrderRow, StateCount},
+    orders::{self, OrderError, OrderRow},
     web::{
         lang::Lang,
+        order_list::{ListQuery, Tab, tabs},
         order_pages::Visitor,
-        pages::{count, midnight, page, total},
+        pages::page,
     },
 };
-
-#[derive(Deserialize)]
-pub(super) struct ListQuery {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    from: String,
-    #[serde(default)]
-    to: String,
-    #[serde(default)]
-    page: String,
-}
-
-struct Tab {
-    code: &'static str,
-    title: &'static str,
-    count: String,
-    lit: bool,
-}
 
 /// An order that is being filled in.
 struct DraftRow {
@@ -106,25 +85,17 @@ async fn my_orders_page(
     asked: ListQuery,
     drafts: &[Draft],
 ) -> Result<MyOrdersPage, OrderError> {
-    let (from, to) = (midnight(&asked.from, 0), midnight(&asked.to, 1));
-    let message = if from.is_err() || to.is_err() {
-        lang.t("日期应为 yyyy-MM-dd，已忽略", "Dates are yyyy-MM-dd; what was given is ignored")
-    } else {
-        ""
-    };
-    let query = orders::Query {
-        owner: Some(customer.mobile_digest.clone()),
-        state: OrderState::from_code(&asked.state),
-        text: asked.q.clone(),
-        from_ms: from.unwrap_or_default(),
-        until_ms: to.unwrap_or_default(),
-        after: asked.page.parse().ok(),
-    };
+    let (query, message) = asked.read(lang, Some(customer.mobile_digest.clone()));
     let counts = orders::count_states(&state.db, &query).await?;
     let found = orders::list(&state.db, &query).await?;
+    let mut tabs = tabs(lang, &counts, query.state);
+    // What is being filled in is no order yet.
+    for tab in tabs.iter_mut().filter(|tab| tab.code == OrderState::Draft.code()) {
+        tab.count = drafts.len().to_string();
+    }
     Ok(MyOrdersPage {
         frame: ShopFrame::new(lang, Some(customer), "orders"),
-        tabs: tabs(lang, &counts, query.state, drafts.len()),
+        tabs,
         drafts: if query.state == Some(OrderState::Draft) {
             drafts.iter().map(DraftRow::of).collect()
         } else {
@@ -135,17 +106,4 @@ async fn my_orders_page(
         next: found.next.map(|next| next.to_string()),
         rows: found.rows,
     })
-}
-
-/// 全部, and every state in the manual's order.
-fn tabs(lang: Lang, counts: &[StateCount], lit: Option<OrderState>, drafts: usize) -> Vec<Tab> {
-    let all = Tab { code: "", title: lang.t("全部", "All"), count: total(counts), lit: lit.is_none() };
-    let tabs = counts.iter().map(|of| Tab {
-        code: of.state.code(),
-        title: lang.state(&of.state),
-        // What is being filled in is no order yet.
-        count: if of.state == OrderState::Draft { drafts.to_string() } else { count(of.orders, of.more) },
-        lit: lit == Some(of.state),
-    });
-    std::iter::once(all).chain(tabs).collect()
 }

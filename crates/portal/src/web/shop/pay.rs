@@ -5,14 +5,14 @@
 use askama::Template;
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse as _, Redirect, Response},
 };
 use model::{OrderNumber, OrderState};
 use serde_json::json;
 
-use super::{Customer, ShopFrame, my_order::own, no_such_page, order_trouble, our_trouble, timeline};
+use super::{OwnOrder, ShopFrame, no_such_page, order_trouble, our_trouble, timeline};
 use crate::{
     app::AppState,
     customers,
@@ -36,14 +36,9 @@ struct PayPage {
 
 pub(super) async fn pay(
     State(state): State<AppState>,
-    Customer(customer): Customer,
+    OwnOrder { customer, number }: OwnOrder,
     lang: Lang,
-    Path(text): Path<String>,
 ) -> Response {
-    let number = match own(&state, &customer, lang, &text).await {
-        Ok(number) => number,
-        Err(refused) => return refused,
-    };
     match pay_page(&state, &customer, lang, &number).await {
         Ok(Some(shown)) => page(StatusCode::OK, &shown),
         Ok(None) => Redirect::to(&format!("/my/orders/{number}/result")).into_response(),
@@ -107,14 +102,9 @@ fn is_open(state: &AppState, payment: &Payment) -> bool {
 /// 重新支付: begins a new attempt.
 pub(super) async fn again(
     State(state): State<AppState>,
-    Customer(customer): Customer,
+    OwnOrder { number, .. }: OwnOrder,
     lang: Lang,
-    Path(text): Path<String>,
 ) -> Response {
-    let number = match own(&state, &customer, lang, &text).await {
-        Ok(number) => number,
-        Err(refused) => return refused,
-    };
     match payments::begin(&state, &number).await {
         Err(PaymentError::Order(error)) if order_status(&error).is_server_error() => {
             our_trouble(lang, &error)
@@ -127,19 +117,14 @@ pub(super) async fn again(
 /// The code to scan, as a picture.
 pub(super) async fn code(
     State(state): State<AppState>,
-    Customer(customer): Customer,
+    OwnOrder { number, .. }: OwnOrder,
     lang: Lang,
-    Path(text): Path<String>,
 ) -> Response {
-    let number = match own(&state, &customer, lang, &text).await {
-        Ok(number) => number,
-        Err(refused) => return refused,
-    };
     let payment = match payments::of_order(&state, &number).await {
         Ok(payment) => payment.filter(|payment| is_open(&state, payment)),
         Err(error) => return our_trouble(lang, &error),
     };
-    match payment.and_then(|payment| payments::qr_png(&payment.qr_code?)) {
+    match payment.and_then(|payment| crate::qr::png(&payment.qr_code?)) {
         Some(png) => ([(header::CONTENT_TYPE, "image/png")], png).into_response(),
         None => no_such_page(lang),
     }
@@ -148,14 +133,9 @@ pub(super) async fn code(
 /// For the page's script: whether there is still something to wait for.
 pub(super) async fn progress(
     State(state): State<AppState>,
-    Customer(customer): Customer,
+    OwnOrder { number, .. }: OwnOrder,
     lang: Lang,
-    Path(text): Path<String>,
 ) -> Response {
-    let number = match own(&state, &customer, lang, &text).await {
-        Ok(number) => number,
-        Err(refused) => return refused,
-    };
     let waiting = match payments::of_order(&state, &number).await {
         Ok(payment) => payment.is_some_and(|payment| is_open(&state, &payment)),
         Err(error) => return our_trouble(lang, &error),
@@ -175,14 +155,9 @@ struct ResultPage {
 /// After submitting or paying: what was done and what comes next.
 pub(super) async fn result(
     State(state): State<AppState>,
-    Customer(customer): Customer,
+    OwnOrder { customer, number }: OwnOrder,
     lang: Lang,
-    Path(text): Path<String>,
 ) -> Response {
-    let number = match own(&state, &customer, lang, &text).await {
-        Ok(number) => number,
-        Err(refused) => return refused,
-    };
     let order = match orders::load(&state, &number).await {
         Ok(Some(order)) => order,
         Ok(None) => return no_such_page(lang),

@@ -6,19 +6,15 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use super::{Customer, my_order::own, no_such_page, our_trouble};
+use super::{OwnOrder, no_such_page, our_trouble};
 use crate::{app::AppState, pictures, web::lang::Lang};
 
 pub(super) async fn picture(
     State(state): State<AppState>,
-    Customer(customer): Customer,
+    OwnOrder { number, .. }: OwnOrder,
     lang: Lang,
-    Path((text, id)): Path<(String, String)>,
+    Path((_, id)): Path<(String, String)>,
 ) -> Response {
-    let number = match own(&state, &customer, lang, &text).await {
-        Ok(number) => number,
-        Err(refused) => return refused,
-    };
     match pictures::get(&state, &id).await {
         // An id of another order's picture is as one that is not there.
         Ok(Some((picture, jpeg))) if picture.owner == number.as_str() => {

@@ -10,6 +10,7 @@ use super::our_trouble;
 use crate::{
     app::AppState,
     customers::{self, CustomerError, Token},
+    token::random_hex,
     web::{lang::Lang, session::cookie},
 };
 
@@ -108,9 +109,7 @@ pub(super) fn asker(headers: &HeaderMap) -> Option<&str> {
 
 /// A name for a browser that has not asked before.
 pub(super) fn new_asker() -> Result<String, CustomerError> {
-    let mut bytes = [0; ASKER_BYTES];
-    getrandom::fill(&mut bytes).map_err(|_| CustomerError::Random)?;
-    Ok(hex::encode(bytes))
+    random_hex::<ASKER_BYTES>().map_err(|_| CustomerError::Random)
 }
 
 /// The header that gives a browser its name.
