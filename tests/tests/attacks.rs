@@ -38,6 +38,8 @@ impl Asker {
             .http_status_as_error(false)
             .max_redirects(0)
             .allow_non_standard_methods(true)
+            // The portal closes a connection whose request it refused unread; a second request on it would race that.
+            .max_idle_connections(0)
             .timeout_global(Some(Duration::from_secs(60)))
             .build();
         Self { base: office.portal_url.clone(), agent: agent.into() }
