@@ -8,7 +8,7 @@ use std::{borrow::Cow, path::Path, sync::Once, time::Duration};
 
 use model::Fen;
 use sqlx::{
-    AssertSqlSafe, SqlSafeStr as _,
+    AssertSqlSafe, Row as _, SqlSafeStr as _,
     any::{AnyConnectOptions, AnyPoolOptions},
     migrate::{Migration, Migrator},
 };
@@ -120,11 +120,15 @@ fn install_drivers() {
 
 async fn connect(url: &str, first: String) -> Result<Db, DbError> {
     let options: AnyConnectOptions = url.parse()?;
+    let on_server = is_server(&options);
     let db = AnyPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .after_connect(move |connection, _| {
             let first = AssertSqlSafe(first.clone());
             Box::pin(async move { sqlx::raw_sql(first).execute(connection).await.map(drop) })
+        })
+        .after_release(move |connection, _| {
+            Box::pin(async move { Ok(!on_server || is_outside_transaction(connection).await?) })
         })
         .connect_with(options)
         .await?;
@@ -145,7 +149,19 @@ fn migrations(db: &Db) -> Migrator {
 }
 
 fn is_postgres(db: &Db) -> bool {
-    db.connect_options().database_url.scheme().starts_with("postgres")
+    is_server(&db.connect_options())
+}
+
+fn is_server(options: &AnyConnectOptions) -> bool {
+    options.database_url.scheme().starts_with("postgres")
+}
+
+/// Whether a connection to PostgreSQL may serve the next one. A future that was dropped while it began leaves a transaction open, of which
+/// sqlx knows nothing: it has the writers' lock, and what the next one stores in it is never committed. SQLite's driver undoes it by itself.
+async fn is_outside_transaction(connection: &mut Connection) -> Result<bool, sqlx::Error> {
+    let outside = "select cast(transaction_timestamp() = statement_timestamp() as int)::bigint as outside";
+    // By the simple protocol: there the first statement of a transaction begins at the transaction's own time.
+    Ok(sqlx::raw_sql(outside).fetch_one(connection).await?.try_get::<i64, _>("outside")? == 1)
 }
 
 /// Begins a transaction that will write; it waits until the writer before it is done.
