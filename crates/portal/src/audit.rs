@@ -38,6 +38,10 @@ pub enum What {
     CertificateRevoked,
     /// A parcel has its waybill.
     WaybillCreated,
+    /// A parcel's keys were scanned beside its waybill.
+    ParcelPacked,
+    /// A key was scanned beside a waybill to which it does not belong.
+    PackRefused,
     /// A station's report was applied.
     ReportApplied,
     /// A station's report was refused for good.
@@ -192,6 +196,8 @@ impl What {
             Self::RefundAsked => "refund.asked",
             Self::RefundApproved => "refund.approved",
             Self::RefundDeclined => "refund.declined",
+            Self::ParcelPacked => "parcel.packed",
+            Self::PackRefused => "pack.refused",
         }
     }
 }

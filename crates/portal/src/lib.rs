@@ -18,6 +18,7 @@ pub mod messages;
 pub mod operators;
 pub mod orders;
 pub mod outside;
+pub mod packing;
 pub mod papers;
 pub mod payments;
 pub mod pictures;

@@ -1,9 +1,12 @@
 //! Orders: how they come in, how they change state, how they are found.
 
 mod cancel;
+mod completion;
 mod content;
 mod corrections;
+mod duties;
 mod form;
+mod idle;
 mod intake;
 mod jobs;
 mod list;
@@ -15,9 +18,12 @@ mod transition;
 
 pub(crate) use cancel::may_cancel;
 pub use cancel::{CancelTerms, cancel, cancel_terms, is_of};
+pub use completion::{complete, complete_overdue, packed_ms};
 pub use content::{Handler, Invoice, Order, OrderContent, Payment, Person, Receiver, Unit};
 pub use corrections::{Correction, corrections};
+pub(crate) use duties::{has_approved, has_entered};
 pub use form::{FieldError, OrderForm, Parties};
+pub use idle::end_idle;
 pub use intake::{Intake, Row, RowOutcome, accept, accept_all};
 pub(crate) use intake::{free_number, store_new};
 pub use jobs::{JobRow, jobs, leased as jobs_leased};

@@ -62,6 +62,8 @@ pub struct Programme {
     pub carrier: Carrier,
     /// Who pays the carrier.
     pub payer: Payer,
+    /// Days after the pack check after which an order is completed if nobody says otherwise.
+    pub completed_after_days: u32,
     /// The PIN a new key is given (row S3.8).
     pub initial_user_pin: Secret,
     /// Firmware profiles whose keys may be used, `vendor/model`; empty = any.

@@ -89,12 +89,17 @@ pub async fn ask(
     state: &AppState,
     number: &OrderNumber,
     reason: &str,
-    operator: &str,
+    actor: &Actor,
 ) -> Result<(), OrderError> {
     let reason = reason.trim();
     if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
         return Err(OrderError::Reason);
     }
+    let asker = match actor {
+        Actor::Operator(name) => name.clone(),
+        // No operator has such a name.
+        other => format!("({other})"),
+    };
     let now_ms = state.clock.now_ms();
     let mut tx = begin_write(&state.db).await?;
     refundable(state, &mut tx, number).await?;
@@ -106,13 +111,12 @@ pub async fn ask(
     )
     .bind(number.as_str())
     .bind(reason)
-    .bind(operator)
+    .bind(asker)
     .bind(now_ms)
     .execute(&mut *tx)
     .await?;
     if asked.rows_affected() == 1 {
-        let who = Actor::Operator(operator.to_owned());
-        audit::record(&mut tx, now_ms, &who, What::RefundAsked, number, "").await?;
+        audit::record(&mut tx, now_ms, actor, What::RefundAsked, number, "").await?;
     }
     tx.commit().await?;
     Ok(())

@@ -2,10 +2,14 @@
 
 use std::{convert::Infallible, fmt::Display, future::Future, time::Duration};
 
-use crate::{app::AppState, drafts, invoices, messages, operators, payments, retention, stations, webhooks};
+use crate::{
+    app::AppState, drafts, invoices, messages, operators, orders, payments, retention, stations, webhooks,
+};
 
 /// Between the end of a part's turn and its next.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Between turns of what is reckoned in days.
+const LONG_PAUSE: Duration = Duration::from_secs(600);
 /// After a turn that failed.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// A turn that takes longer is broken off; each part's work may be repeated.
@@ -22,14 +26,28 @@ pub async fn run(state: &AppState) -> Infallible {
         part("drafts", || async { drafts::expire(state).await.map(drop) }),
         part("retention", || async { retention::turn(state).await.map(drop) }),
         part("log-ins", || operators::forget_old_tries(state)),
+        seldom("completion", || orders::complete_overdue(state)),
+        seldom("idle orders", || orders::end_idle(state)),
     );
     std::future::pending().await
 }
 
 async fn part<E: Display, F: Future<Output = Result<(), E>>>(name: &str, turn: impl Fn() -> F) {
+    turns(name, PAUSE, turn).await;
+}
+
+async fn seldom<E: Display, F: Future<Output = Result<(), E>>>(name: &str, turn: impl Fn() -> F) {
+    turns(name, LONG_PAUSE, turn).await;
+}
+
+async fn turns<E: Display, F: Future<Output = Result<(), E>>>(
+    name: &str,
+    after_success: Duration,
+    turn: impl Fn() -> F,
+) {
     loop {
         let pause = match tokio::time::timeout(TURN_MAX, turn()).await {
-            Ok(Ok(())) => PAUSE,
+            Ok(Ok(())) => after_success,
             Ok(Err(error)) => {
                 tracing::error!(part = name, %error, "work in the background failed; trying again");
                 PAUSE_AFTER_FAILURE

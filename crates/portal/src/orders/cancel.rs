@@ -13,8 +13,14 @@ use crate::{
     payments::{self, PaymentError},
 };
 
-/// What the refund is called in the order's history.
-const REASON: &str = "客户取消订单";
+/// Why an order is cancelled, in its history.
+pub(super) fn reason(actor: &Actor) -> &'static str {
+    match actor {
+        Actor::System => "逾期未支付或未修改，自动取消",
+        Actor::Customer => "客户取消订单",
+        _ => "应客户要求取消订单",
+    }
+}
 
 /// Whether and how an order can be cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,11 +99,12 @@ pub async fn cancel(state: &AppState, number: &OrderNumber, actor: &Actor) -> Re
         CancelTerms::Never(zh, en) => Err(OrderError::NotCancellable(zh, en).into()),
         CancelTerms::Refund => {
             tx.rollback().await?;
-            payments::refund(state, number, actor, REASON).await?;
+            payments::refund(state, number, actor, reason(actor)).await?;
             Ok(())
         }
         CancelTerms::Free => {
-            change_state(&mut tx, number, OrderState::Cancelled, actor, "", state.clock.now_ms()).await?;
+            let now_ms = state.clock.now_ms();
+            change_state(&mut tx, number, OrderState::Cancelled, actor, reason(actor), now_ms).await?;
             tx.commit().await?;
             // Money that comes all the same goes back by itself; Alipay is asked again if it does not answer now.
             if order.state == OrderState::AwaitingPayment

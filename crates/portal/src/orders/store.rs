@@ -41,6 +41,11 @@ pub enum OrderError {
     /// The order cannot be cancelled any more.
     #[error("{0} ({1})")]
     NotCancellable(&'static str, &'static str),
+    /// Nobody checked the parcel.
+    #[error(
+        "包裹尚未复核，请先在复核台扫描运单和钥匙 (nobody has checked the parcel: scan its waybill and keys at /packing first)"
+    )]
+    NotPacked,
     /// Two steps that take two people.
     #[error("{0}")]
     SamePerson(&'static str),

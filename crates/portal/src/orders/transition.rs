@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     content::{Order, Payment},
     corrections,
+    duties::has_entered,
     form::{OrderForm, read_payment},
     store::{HistoryEntry, OrderError, Standing, add_history, load, load_in, replace_content, standing},
 };
@@ -118,7 +119,11 @@ pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> R
     if has_jobs(&mut tx, number).await? {
         return Ok(());
     }
-    separated(&mut tx, number, actor).await?;
+    if has_entered(&mut tx, number, actor).await? {
+        return Err(OrderError::SamePerson(
+            "录入或更正订单的人不能审核通过，请另一位审核员办理 (who entered or corrected an order does not approve it: ask another reviewer)",
+        ));
+    }
     let to = OrderState::AwaitingProduction;
     let order = change_state(&mut tx, number, to, actor, "", state.clock.now_ms()).await?;
     let programme = programme_of(state, &order.programme)?;
@@ -130,20 +135,6 @@ pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> R
     messages::enqueue(&mut tx, state, &order, MessageKind::Approved).await?;
     tx.commit().await?;
     Ok(())
-}
-
-/// Whoever wrote what the order says does not approve it.
-async fn separated(tx: &mut Transaction, number: &OrderNumber, actor: &Actor) -> Result<(), OrderError> {
-    let wrote = sqlx::query::<Sql>(
-        "select 1 from order_history where order_number = $1 and who = $2 \
-         and coalesce(from_state, 'draft') in ('draft', 'rejected') limit 1",
-    );
-    match wrote.bind(number.as_str()).bind(actor.to_string()).fetch_optional(&mut **tx).await? {
-        Some(_) if matches!(actor, Actor::Operator(_)) => Err(OrderError::SamePerson(
-            "录入或更正订单的人不能审核通过，请另一位审核员办理 (who entered or corrected an order does not approve it: ask another reviewer)",
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// Rehearses the certificates while the customer can still correct the order. Later it would cost keys.

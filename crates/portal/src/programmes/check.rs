@@ -71,6 +71,7 @@ fn trusted(id: &str, file: ProgrammeFile, unit: Option<Template>, personal: Opti
         invoice_delivery,
         carrier: file.shipping.carrier,
         payer: file.shipping.payer,
+        completed_after_days: file.shipping.completed_after_days,
         initial_user_pin: file.key.initial_user_pin,
         key_profiles: file.key.profiles,
         unit_certificate: unit,

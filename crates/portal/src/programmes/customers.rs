@@ -74,6 +74,8 @@ pub struct Retention {
     pub drafts_days: u32,
     /// What orders say, after they have ended.
     pub contents_days: u32,
+    /// Orders that wait for their customers (待支付, 审核拒绝); then they are cancelled.
+    pub idle_days: u32,
 }
 
 pub(super) fn check(checks: &mut Checks<'_>, file: &ProgrammeFile) {
@@ -85,8 +87,10 @@ pub(super) fn check(checks: &mut Checks<'_>, file: &ProgrammeFile) {
         ("retention.pictures_days", file.retention.pictures_days),
         ("retention.drafts_days", file.retention.drafts_days),
         ("retention.contents_days", file.retention.contents_days),
+        ("retention.idle_days", file.retention.idle_days),
+        ("shipping.completed_after_days", file.shipping.completed_after_days),
     ] {
-        let what = format!("{days} is no number of days to keep data");
+        let what = format!("{days} is no number of days to wait");
         checks.require((1..=DAYS_MAX).contains(&days), field, what, format!("use 1 to {DAYS_MAX}"));
     }
 }

@@ -238,6 +238,7 @@ pub(super) struct PicturesFile {
 pub(super) struct ShippingFile {
     pub carrier: Carrier,
     pub payer: Payer,
+    pub completed_after_days: u32,
 }
 
 #[derive(Deserialize)]

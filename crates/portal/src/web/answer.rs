@@ -56,6 +56,7 @@ pub(super) fn order_status(error: &OrderError) -> StatusCode {
         OrderError::Illegal(_)
         | OrderError::Raced
         | OrderError::NotReleasable(_)
+        | OrderError::NotPacked
         | OrderError::NotCancellable(..)
         | OrderError::NoRefund(_) => StatusCode::CONFLICT,
         OrderError::Content(_) | OrderError::Reason | OrderError::Uncertifiable(_) => {

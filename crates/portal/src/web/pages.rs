@@ -6,6 +6,7 @@ mod facts;
 mod login;
 mod order;
 mod orders;
+mod packing;
 mod paper;
 mod pictures;
 mod programmes;
@@ -25,8 +26,11 @@ pub(super) use account::routes as account_routes;
 pub(super) use audit::audit;
 pub(super) use facts::{Section, mask_documents, sections};
 pub(super) use login::{log_in, log_out, login_form, secret};
-pub(super) use order::{approve, ask_refund, cancel, decide_refund, order, payment, reject, release, reveal};
+pub(super) use order::{
+    approve, ask_refund, cancel, decide_refund, delivered, order, payment, reject, release, reveal,
+};
 pub(super) use orders::orders;
+pub(super) use packing::routes as packing_routes;
 pub(super) use paper::routes as paper_routes;
 pub(super) use pictures::routes as picture_routes;
 pub(super) use programmes::{list as programmes, show as programme};
@@ -44,10 +48,11 @@ use super::{
 use crate::{operators::Role, orders::OrderError};
 
 /// The main menu.
-const MENU: [(&str, &str, &str); 9] = [
+const MENU: [(&str, &str, &str); 10] = [
     ("/review", "审核", "Review"),
     ("/orders", "订单", "Orders"),
     ("/paper", "纸质录入", "Paper"),
+    ("/packing", "复核", "Pack check"),
     ("/refunds", "退款", "Refunds"),
     ("/stock", "库存", "Stock"),
     ("/stations", "制证站", "Stations"),

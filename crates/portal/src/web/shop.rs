@@ -40,6 +40,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/my/orders", get(my_orders::my_orders))
         .route("/my/orders/{number}", get(my_order::my_order))
         .route("/my/orders/{number}/cancel", post(my_order::cancel))
+        .route("/my/orders/{number}/received", post(my_order::received))
         .route("/my/orders/{number}/pictures/{id}", get(pictures::picture))
         .route("/my/orders/{number}/pay", get(pay::pay).post(pay::again))
         .route("/my/orders/{number}/pay.png", get(pay::code))

@@ -14,6 +14,7 @@ mod my_orders;
 mod operators;
 mod order_form;
 mod order_pages;
+mod packing;
 mod pages;
 mod paper;
 mod payments;

@@ -25,7 +25,7 @@ fn every_shipped_programme_loads_and_can_be_ordered() {
 }
 
 /// One edit of a shipped file, the field that only this check refuses, and a word of what is said.
-const BAD_PROGRAMMES: [(&str, &str, &str, &str); 35] = [
+const BAD_PROGRAMMES: [(&str, &str, &str, &str); 37] = [
     ("title = \"泸州老窖采购管理系统云采盾数字证书\"", "title = \" \"", "title", "empty"),
     ("id = \"personal-first\"", "id = \"unit-first\"", "products[1].id", "already"),
     ("id = \"personal-first\"", "id = \"Personal\"", "products[1].id", "not an id"),
@@ -66,6 +66,8 @@ const BAD_PROGRAMMES: [(&str, &str, &str, &str); 35] = [
     ("pictures_days = 180", "pictures_days = 0", "retention.pictures_days", "0"),
     ("drafts_days = 30", "drafts_days = 9999", "retention.drafts_days", "9999"),
     ("contents_days = 3650", "contents_day = 3650", "", "contents_day"),
+    ("idle_days = 90", "idle_days = 0", "retention.idle_days", "0"),
+    ("completed_after_days = 15", "completed_after_days = 0", "shipping.completed_after_days", "0"),
 ];
 
 #[test]

@@ -46,6 +46,8 @@ struct OrderPage {
     papers: Vec<Picture>,
     /// On what terms it could be cancelled.
     cancel: CancelTerms,
+    /// When the parcel was checked.
+    packed_ms: Option<i64>,
     /// The way back of money that came by a payment service.
     back: Option<Refund>,
     refund: Option<RefundRequest>,
@@ -87,6 +89,13 @@ impl OrderPage {
 
     fn may_cancel(&self) -> bool {
         self.cancel == CancelTerms::Free && self.frame.may_post("POST", "/orders/{number}/cancel")
+    }
+
+    /// Whether who is logged in may say that the parcel arrived.
+    fn may_deliver(&self) -> bool {
+        self.order.state == OrderState::AwaitingDelivery
+            && self.packed_ms.is_some()
+            && self.frame.may_post("POST", "/orders/{number}/delivered")
     }
 
     fn may_ask_refund(&self) -> bool {
@@ -160,6 +169,7 @@ async fn order_page(
         refund: refunds::of_order(&state.db, number).await?,
         papers: review::papers(state, number).await?,
         cancel: orders::cancel_terms(&mut *state.db.acquire().await?, &order).await?,
+        packed_ms: orders::packed_ms(&mut *state.db.acquire().await?, number).await?,
         back: refunds::under_way(state, number).await?,
         methods,
         shown: seen.shown,
@@ -262,6 +272,17 @@ async fn cancel_unpaid(
     }
 }
 
+/// Records that SF has delivered the parcel.
+pub(in crate::web) async fn delivered(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    OrderPath(number): OrderPath,
+) -> Response {
+    let done = orders::complete(&state, &number, &operator.actor()).await;
+    after_review(&state, &operator, lang, &number, done).await
+}
+
 /// Asks for a refund.
 pub(in crate::web) async fn ask_refund(
     State(state): State<AppState>,
@@ -270,7 +291,7 @@ pub(in crate::web) async fn ask_refund(
     OrderPath(number): OrderPath,
     Form(form): Form<RejectForm>,
 ) -> Response {
-    let done = refunds::ask(&state, &number, &form.reason, &operator.name).await;
+    let done = refunds::ask(&state, &number, &form.reason, &operator.actor()).await;
     after_review(&state, &operator, lang, &number, done).await
 }
 

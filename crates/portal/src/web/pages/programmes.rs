@@ -116,6 +116,11 @@ impl ProgrammePage<'_> {
             (lang.t("图片保留", "Pictures kept"), days(kept.pictures_days)),
             (lang.t("草稿保留", "Drafts kept"), days(kept.drafts_days)),
             (lang.t("订单内容保留", "Orders' contents kept"), days(kept.contents_days)),
+            (lang.t("无人办理则取消", "Cancelled if nobody comes back"), days(kept.idle_days)),
+            (
+                lang.t("复核后自动完成", "Completed by itself, after the pack check"),
+                days(programme.completed_after_days),
+            ),
         ]
     }
 

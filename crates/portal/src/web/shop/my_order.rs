@@ -91,6 +91,18 @@ pub(super) async fn cancel(
     }
 }
 
+pub(super) async fn received(
+    State(state): State<AppState>,
+    OwnOrder { customer, number }: OwnOrder,
+    lang: Lang,
+) -> Response {
+    match orders::complete(&state, &number, &Actor::Customer).await {
+        Ok(()) => Redirect::to(&format!("/my/orders/{number}")).into_response(),
+        Err(error) if order_status(&error).is_server_error() => order_trouble(lang, &error),
+        Err(error) => show(&state, &customer, lang, &number, Some(error.into())).await,
+    }
+}
+
 /// The order's page; with `refused` it says above why the last request was not done.
 async fn show(
     state: &AppState,

@@ -69,8 +69,8 @@ pub(super) fn next(lang: Lang, order: &Order) -> &'static str {
             "Made and sent within 3 working days (SF Express, freight collect); a message tells the waybill.",
         ),
         AwaitingDelivery => lang.t(
-            "包裹在途，请凭运单号在顺丰查询；运费到付。",
-            "The parcel is on its way: SF Express knows the waybill; the receiver pays the freight.",
+            "包裹在途，请凭运单号在顺丰查询；运费到付。收到后请确认收货。",
+            "The parcel is on its way: SF Express knows the waybill; the receiver pays the freight. Confirm it when it is there.",
         ),
         _ => "",
     }
