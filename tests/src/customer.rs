@@ -310,6 +310,24 @@ impl<'a> Customer<'a> {
         self.sees_state(&number, "待审核")
     }
 
+    /// Confirms receipt of the parcel, waits for the invoice and takes it.
+    ///
+    /// # Errors
+    /// The order is not completed, or no invoice comes.
+    pub fn receives(&self, number: &str) -> Result<Vec<u8>> {
+        let page = self.page(&format!("/my/orders/{number}"));
+        self.desk.go(&page)?;
+        self.desk.click("确认收货")?;
+        self.sees_state(number, "已完成")?;
+        wait_for("the invoice", PATIENCE, || {
+            self.desk.go(&page)?;
+            Ok(self.desk.has(&format!("a[href='/my/orders/{number}/invoice.pdf']"))?.then_some(()))
+        })?;
+        let cookies = self.desk.cookies()?;
+        let mut answer = ureq::get(format!("{page}/invoice.pdf")).header("cookie", cookies).call()?;
+        Ok(answer.body_mut().read_to_vec()?)
+    }
+
     /// Looks at an order until it has this state: what others do to it takes a moment.
     ///
     /// # Errors

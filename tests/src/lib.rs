@@ -11,6 +11,7 @@ pub mod kills;
 pub mod laws;
 pub mod office;
 pub mod orders;
+pub mod packer;
 pub mod pcscd;
 pub mod pictures;
 pub mod places;

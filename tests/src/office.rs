@@ -22,7 +22,9 @@ use crate::{
 
 /// The operator of the portal.
 pub const OPERATOR: &str = "reviewer";
-/// Its password.
+/// Who packs: not whoever approves.
+pub const PACKER: &str = "packer";
+/// Both passwords.
 pub const PASSWORD: &str = "a long pass phrase for the demo";
 pub(crate) const START: Duration = Duration::from_secs(60);
 
@@ -95,11 +97,14 @@ impl Office {
             let arguments = ["factory-key", &label];
             run("portal factory-key", &mut self.portal_command(&arguments)?, Some(factory.as_bytes()))?;
         }
-        let mut operator = self.portal_command(&["operator", "add", OPERATOR])?;
-        for role in ["reviewer", "production", "finance", "stations", "administrator"] {
-            operator.args(["--role", role]);
+        let most = ["reviewer", "production", "finance", "stations", "administrator"];
+        for (name, roles) in [(OPERATOR, most.as_slice()), (PACKER, &["production"])] {
+            let mut operator = self.portal_command(&["operator", "add", name])?;
+            for role in roles {
+                operator.args(["--role", role]);
+            }
+            run("portal operator", &mut operator, Some(PASSWORD.as_bytes()))?;
         }
-        run("portal operator", &mut operator, Some(PASSWORD.as_bytes()))?;
         Ok(())
     }
 

@@ -21,13 +21,7 @@ impl Reviewer {
     /// # Errors
     /// The portal refuses.
     pub fn log_in(office: &Office) -> Result<Self> {
-        let desk = Browser::open(Screen::Desk)?;
-        desk.go(&format!("{}/login", office.portal_url))?;
-        desk.enter("name", OPERATOR)?;
-        desk.enter("password", PASSWORD)?;
-        desk.press(&Key::Enter)?;
-        desk.sees("退出")?;
-        Ok(Self { desk, portal: office.portal_url.clone() })
+        Ok(Self { desk: log_in_as(office, OPERATOR)?, portal: office.portal_url.clone() })
     }
 
     /// Opens the queue, which shows this order.
@@ -60,4 +54,15 @@ impl Reviewer {
         self.desk.press("r")?;
         self.desk.press(&Key::Enter)
     }
+}
+
+/// A browser in which an operator has logged in.
+pub(crate) fn log_in_as(office: &Office, name: &str) -> Result<Browser> {
+    let desk = Browser::open(Screen::Desk)?;
+    desk.go(&format!("{}/login", office.portal_url))?;
+    desk.enter("name", name)?;
+    desk.enter("password", PASSWORD)?;
+    desk.press(&Key::Enter)?;
+    desk.sees("退出")?;
+    Ok(desk)
 }

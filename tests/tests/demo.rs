@@ -36,6 +36,10 @@ fn n8_the_demo_makes_40_keys_for_24_orders_and_does_so_again() {
         assert_eq!(fs::read_dir(out.join("certs")).unwrap().count(), 80);
         assert!(out.join("ca/crl.pem").is_file());
         assert!(out.join("order.png").is_file(), "no order was typed by a browser");
+        assert!(
+            out.join("packing.png").is_file() && out.join("invoice.pdf").is_file(),
+            "its parcel went nowhere"
+        );
     }
     assert_eq!(serials.len(), 80);
 }

@@ -1,4 +1,5 @@
-//! `scripts/demo`: the main job on real parts, from 24 orders to 24 labelled parcels with 40 keys. The first order is typed by a browser.
+//! `scripts/demo`: the main job on real parts, from 24 orders to 24 labelled parcels with 40 keys. The first order is typed by a browser, and
+//! followed to its invoice.
 
 #![allow(clippy::print_stdout, reason = "this program speaks to the person who started it")]
 
@@ -15,7 +16,9 @@ use clap::Parser;
 use e2e::{
     customer::Customer,
     http::Operator,
-    orders, places,
+    orders,
+    packer::Packer,
+    places,
     proof::{self, Finished},
     shift::delivered,
     stack::{OPERATOR, Plan, Stack},
@@ -69,6 +72,7 @@ fn main() -> Result<()> {
     say("reading every key back, with openssl and zbarimg as judges");
     prove(&stack, &out, &report, &done, &profiles, &work)?;
     table(&report);
+    hand_over(&stack, &wanted[0], &report, &out)?;
     copy_logs(&stack.logs, &out.join("logs"))?;
     println!("\nresults: {}", out.display());
     if cli.keep { keep(stack, &work) } else { finish(stack) }
@@ -258,6 +262,34 @@ fn table(report: &Value) {
         summary["seconds"],
         summary["keys_per_hour"]
     );
+}
+
+/// The first parcel is checked with a scanner, which refuses a key of another; then its customer has it, and gets the invoice.
+fn hand_over(stack: &Stack, order: &Value, report: &Value, out: &Path) -> Result<()> {
+    let of = |index: usize| {
+        let jobs = report["orders"][index]["jobs"].as_array().into_iter().flatten();
+        jobs.filter_map(|job| job["key_serial"].as_str()).collect::<Vec<_>>()
+    };
+    let first = &report["orders"][0];
+    let (number, waybill) = (first["number"].as_str(), first["waybill"].as_str());
+    let (number, waybill) = number.zip(waybill).context("the first order has no parcel")?;
+    let foreign = *of(1).first().context("the second order has no key")?;
+    println!();
+    say(&format!("somebody else checks parcel {waybill} with a scanner; a key of another order is refused"));
+    let packer = Packer::log_in(stack)?;
+    packer.takes(waybill)?;
+    packer.scans(foreign)?;
+    packer.desk.sees("不属于此包裹")?;
+    packer.desk.shoot_to(&out.join("packing-refused.png"))?;
+    packer.packs(&of(0))?;
+    packer.desk.shoot_to(&out.join("packing.png"))?;
+    say("the customer confirms receipt and takes the invoice");
+    let customer = Customer::new(stack, order.clone())?;
+    customer.logs_in(&customer.desk)?;
+    let invoice = customer.receives(number)?;
+    ensure!(invoice.starts_with(b"%PDF"), "the invoice is no PDF");
+    fs::write(out.join("invoice.pdf"), invoice)?;
+    customer.desk.shoot_to(&out.join("completed.png"))
 }
 
 fn copy_logs(from: &Path, to: &Path) -> Result<()> {
