@@ -7,7 +7,7 @@ mod links;
 mod row;
 mod steps;
 
-use model::{OrderNumber, OrderState};
+use model::{Fen, OrderNumber, OrderState};
 use sqlx::Row as _;
 
 pub use links::{open as open_link, redeem as redeem_link};
@@ -21,6 +21,9 @@ use crate::{
     orders::{self, Actor, OrderError, Standing},
     seal::SealError,
 };
+
+/// Invoices on a customer's list at most.
+pub const LISTED: i64 = 200;
 
 /// Times an invoice may be asked for anew: the attempt has two digits at the provider.
 const ATTEMPTS_MAX: i64 = 99;
@@ -163,6 +166,27 @@ pub async fn redden(
 /// [`DbError`].
 pub async fn of_order(db: &Db, number: &OrderNumber) -> Result<Option<InvoiceRow>, DbError> {
     Ok(row::find(&mut *db.acquire().await?, number).await?.map(Into::into))
+}
+
+/// An invoice on its customer's list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedInvoice {
+    /// The order.
+    pub order: OrderNumber,
+    /// The unit, which is its title.
+    pub unit_name: String,
+    /// What it is over.
+    pub amount: Fen,
+    /// The invoice.
+    pub invoice: InvoiceRow,
+}
+
+/// The newest invoices of the customer whose mobile has this digest, at most [`LISTED`].
+///
+/// # Errors
+/// [`DbError`].
+pub async fn of_customer(db: &Db, mobile_digest: &str) -> Result<Vec<ListedInvoice>, DbError> {
+    row::of_customer(db, mobile_digest, LISTED).await
 }
 
 /// The PDF of an order's invoice. The caller has made sure that the asker may have it.

@@ -24,7 +24,8 @@ use portal::{
     retention,
     seal::Sealer,
     stations::{self, KeyFate, Release},
-    stock, turns, web, webhooks,
+    stock::{self, Delivery},
+    turns, web, webhooks,
 };
 
 /// Orders, review, certificates and stations of ukey-station.
@@ -370,7 +371,8 @@ async fn release_job(config: &Config, job: &JobId, key: Fate, reason: String) ->
 async fn add_stock(config: &Config, lot: &str, file: &Path) -> anyhow::Result<()> {
     let csv = read_file(file)?;
     let db = db::open(config).await?;
-    let registered = stock::register(&db, lot, &csv, Clock::system().now_ms()).await?;
+    let registered =
+        stock::register(&db, lot, Delivery::Csv(&csv), &Actor::CommandLine, Clock::system().now_ms()).await?;
     print(&format!("lot {lot}: {} keys registered, {} were there already", registered.new, registered.again));
     Ok(())
 }

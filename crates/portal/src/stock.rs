@@ -26,14 +26,16 @@ const BAD_ROWS_TOLD: usize = 50;
 #[non_exhaustive]
 pub enum StockError {
     /// The lot's name.
-    #[error("a lot's name has 1 to {LOT_CHARS_MAX} characters and no control characters: choose another")]
+    #[error(
+        "批次名为 1 至 {LOT_CHARS_MAX} 个字 (a lot's name has 1 to {LOT_CHARS_MAX} characters and no control characters: choose another)"
+    )]
     Lot,
     /// The file as a whole.
     #[error("{0}")]
     File(String),
     /// Rows that are wrong.
     #[error(
-        "nothing was registered, {count} rows are wrong: correct them and register the whole file again\n{told}"
+        "未登记任何钥匙，有 {count} 行有误，请更正后重新登记全部 (nothing was registered, {count} rows are wrong: correct them and register the whole file again)\n{told}"
     )]
     Rows {
         /// How many.
@@ -52,6 +54,20 @@ impl From<sqlx::Error> for StockError {
     }
 }
 
+/// What was delivered, as somebody has it.
+#[derive(Clone, Copy, Debug)]
+pub enum Delivery<'a> {
+    /// The header `maker,model,serial`, then a key a line; values carry no quotes and no commas.
+    Csv(&'a str),
+    /// Keys of one model, a serial a line, as a scanner types them.
+    Serials {
+        /// The model, `maker/model`.
+        model: &'a str,
+        /// The serials.
+        text: &'a str,
+    },
+}
+
 /// What a registration did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registered {
@@ -63,18 +79,22 @@ pub struct Registered {
 
 /// Registers a delivery: all of its keys or, if a row is wrong, none. The same file again changes nothing.
 ///
-/// `csv` has the header `maker,model,serial`, then a key a line; values carry no quotes and no commas.
-///
 /// # Errors
 /// [`StockError`], with the line of each wrong row (malformed, twice in the file, or registered in another lot).
-pub async fn register(db: &Db, lot: &str, csv: &str, now_ms: i64) -> Result<Registered, StockError> {
+pub async fn register(
+    db: &Db,
+    lot: &str,
+    delivery: Delivery<'_>,
+    actor: &Actor,
+    now_ms: i64,
+) -> Result<Registered, StockError> {
     if lot.trim() != lot
         || !(1..=LOT_CHARS_MAX).contains(&lot.chars().count())
         || lot.contains(char::is_control)
     {
         return Err(StockError::Lot);
     }
-    let (keys, mut bad) = parse(csv)?;
+    let (keys, mut bad) = parse(delivery)?;
     let mut tx = begin_write(db).await?;
     let mut registered = Registered { new: 0, again: 0 };
     for (line, key) in keys {
@@ -89,7 +109,7 @@ pub async fn register(db: &Db, lot: &str, csv: &str, now_ms: i64) -> Result<Regi
     }
     if bad.is_empty() {
         let detail = format!("new={} again={}", registered.new, registered.again);
-        audit::record(&mut tx, now_ms, &Actor::CommandLine, What::StockRegistered, &lot, &detail).await?;
+        audit::record(&mut tx, now_ms, actor, What::StockRegistered, &lot, &detail).await?;
         tx.commit().await?;
         return Ok(registered);
     }
@@ -102,18 +122,42 @@ pub async fn register(db: &Db, lot: &str, csv: &str, now_ms: i64) -> Result<Regi
 
 type Lines<T> = Vec<(usize, T)>;
 
-fn parse(csv: &str) -> Result<(Lines<KeyId>, Lines<String>), StockError> {
-    // Spreadsheets put a mark before UTF-8.
-    let mut lines = csv.trim_start_matches('\u{feff}').lines().enumerate();
-    if lines.next().is_none_or(|(_, header)| header.trim() != HEADER) {
-        return Err(StockError::File(format!("the first line is not the header: write {HEADER}")));
+fn parse(delivery: Delivery<'_>) -> Result<(Lines<KeyId>, Lines<String>), StockError> {
+    match delivery {
+        Delivery::Csv(csv) => {
+            // Spreadsheets put a mark before UTF-8.
+            let mut lines = csv.trim_start_matches('\u{feff}').lines().enumerate();
+            if lines.next().is_none_or(|(_, header)| header.trim() != HEADER) {
+                let told = format!("首行应为 {HEADER} (the first line is not the header: write {HEADER})");
+                return Err(StockError::File(told));
+            }
+            keys(lines, key)
+        }
+        Delivery::Serials { model, text } => {
+            let Some((maker, model)) = model.trim().split_once('/') else {
+                let told =
+                    "型号为“厂商/型号”，如 ukey/virtual (a model is maker/model, such as ukey/virtual)";
+                return Err(StockError::File(told.to_owned()));
+            };
+            keys(text.lines().enumerate(), |serial| {
+                KeyId::new(maker, model, serial.trim()).map_err(|error| error.to_string())
+            })
+        }
     }
+}
+
+fn keys<'a>(
+    lines: impl Iterator<Item = (usize, &'a str)>,
+    read: impl Fn(&str) -> Result<KeyId, String>,
+) -> Result<(Lines<KeyId>, Lines<String>), StockError> {
     let (mut keys, mut bad, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (index, row) in lines.filter(|(_, row)| !row.trim().is_empty()) {
         if keys.len() + bad.len() == ROWS_MAX {
-            return Err(StockError::File(format!("the file has more than {ROWS_MAX} keys: split it")));
+            let told =
+                format!("超过 {ROWS_MAX} 把，请分批登记 (the file has more than {ROWS_MAX} keys: split it)");
+            return Err(StockError::File(told));
         }
-        match key(row) {
+        match read(row) {
             Ok(key) if seen.insert(key.to_string()) => keys.push((index + 1, key)),
             Ok(key) => bad.push((index + 1, format!("key {key} stands in the file twice"))),
             Err(what) => bad.push((index + 1, what)),
@@ -164,7 +208,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics_the_reader(text in "(maker,model,serial\n)?\\PC{0,40}(\n[a-z0-9,\"/ ]{0,20}){0,4}") {
-            let _ = super::parse(&text);
+            let _ = super::parse(super::Delivery::Csv(&text));
+            let _ = super::parse(super::Delivery::Serials { model: "a/b", text: &text });
+            let _ = super::parse(super::Delivery::Serials { model: &text, text: "V1" });
         }
     }
 }

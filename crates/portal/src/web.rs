@@ -117,7 +117,6 @@ fn page_routes() -> Router<AppState> {
         .route("/audit", get(pages::audit))
         .route("/programmes", get(pages::programmes))
         .route("/programmes/{id}", get(pages::programme))
-        .route("/stock", get(pages::stock))
         .route("/stations", get(pages::stations))
         .route("/stations/live", get(live::stream))
         .merge(pages::account_routes())
@@ -126,4 +125,5 @@ fn page_routes() -> Router<AppState> {
         .merge(pages::paper_routes())
         .merge(pages::user_routes())
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .merge(pages::stock_routes())
 }

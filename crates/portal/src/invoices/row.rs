@@ -1,11 +1,12 @@
 //! The rows of invoices.
 
-use model::OrderNumber;
+use model::{Fen, OrderNumber};
 use sqlx::Row as _;
 
 use crate::{
     app::AppState,
-    db::{Connection, DbError, Row, Sql, damaged},
+    db::{Connection, Db, DbError, Row, Sql, damaged},
+    invoices::ListedInvoice,
     programmes::InvoiceKind,
 };
 
@@ -158,6 +159,28 @@ pub(super) async fn due(state: &AppState, most: i64) -> Result<Vec<Invoice>, DbE
     let sql = format!("{COLUMNS} where next_ms <= $1 order by next_ms, order_number limit $2");
     let query = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(state.clock.now_ms()).bind(most);
     query.fetch_all(&state.db).await?.iter().map(read).collect()
+}
+
+/// A customer's, the newest first.
+pub(super) async fn of_customer(
+    db: &Db,
+    mobile_digest: &str,
+    most: i64,
+) -> Result<Vec<ListedInvoice>, DbError> {
+    let sql = "select i.order_number, i.kind, i.state, i.attempt, i.red, i.needs_login, i.asks, i.number, i.red_number, i.issued_ms, \
+               i.next_ms, i.trouble, o.unit_name, o.amount_fen from invoices i join orders o on o.number = i.order_number \
+               where o.handler_mobile_digest = $1 order by o.created_ms desc, o.number desc limit $2";
+    let rows = sqlx::query::<Sql>(sql).bind(mobile_digest).bind(most).fetch_all(db).await?;
+    let listed = |row: &Row| {
+        let invoice = read(row)?;
+        Ok(ListedInvoice {
+            order: invoice.order.clone(),
+            unit_name: row.try_get("unit_name")?,
+            amount: Fen(row.try_get::<i64, _>("amount_fen")?.unsigned_abs()),
+            invoice: invoice.into(),
+        })
+    };
+    rows.iter().map(listed).collect()
 }
 
 fn read(row: &Row) -> Result<Invoice, DbError> {

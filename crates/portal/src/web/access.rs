@@ -45,6 +45,7 @@ const ROUTES: &[(&str, &str, &[Role])] = &[
     ("GET", "/programmes", &Role::ALL),
     ("GET", "/programmes/{id}", &Role::ALL),
     ("GET", "/stock", WATCHERS),
+    ("POST", "/stock", BENCH),
     ("GET", "/stations", WATCHERS),
     ("GET", "/stations/live", WATCHERS),
     ("GET", "/users", &[Administrator, Auditor]),

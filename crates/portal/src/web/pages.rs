@@ -37,7 +37,7 @@ pub(super) use programmes::{list as programmes, show as programme};
 pub(super) use refunds::list as refunds;
 pub(super) use review::routes as review_routes;
 pub(super) use stations::{BoardQuery, StationPart, is_brief, stations};
-pub(super) use stock::stock;
+pub(super) use stock::routes as stock_routes;
 pub(super) use users::routes as user_routes;
 
 use super::{

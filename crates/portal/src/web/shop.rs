@@ -2,6 +2,7 @@
 
 mod code;
 mod login;
+mod my_invoices;
 mod my_order;
 mod my_orders;
 mod pay;
@@ -37,6 +38,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/", get(start::start))
         .route("/my/login", get(login::form).post(login::log_in))
         .route("/my/logout", post(login::log_out))
+        .route("/my/invoices", get(my_invoices::my_invoices))
         .route("/my/orders", get(my_orders::my_orders))
         .route("/my/orders/{number}", get(my_order::my_order))
         .route("/my/orders/{number}/cancel", post(my_order::cancel))
@@ -54,7 +56,7 @@ pub(super) struct ShopFrame {
     pub(super) lang: Lang,
     /// Who is logged in: the mobile, masked.
     pub(super) customer: Option<String>,
-    /// Which entry of the menu is lit: `orders` or nothing.
+    /// Which entry of the menu is lit: `orders`, `invoices` or nothing.
     pub(super) here: &'static str,
 }
 

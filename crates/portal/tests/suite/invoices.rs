@@ -300,3 +300,33 @@ fn s1_6_operators_ask_for_and_download_invoices_and_nobody_else() {
         office.bench.agent().get(format!("{}{pdf}", office.bench.url)).header("cookie", &cookie).call();
     assert!(answer.unwrap().body_mut().read_to_vec().unwrap().starts_with(b"%PDF-"));
 }
+
+#[test]
+fn s1_6_the_list_of_invoices_is_the_customers_own() {
+    let office = Office::new();
+    let own = office.completed(&paid_order(1));
+    office.bench.now_ms.fetch_add(1000, Ordering::SeqCst);
+    let mut foreign = paid_order(2);
+    foreign["handler"]["mobile"] = json!("13900000002");
+    let foreign = office.completed(&foreign);
+    let customer = |mobile: &'static str| {
+        let state = &office.bench.state;
+        office.bench.runtime.block_on(async {
+            let mut tx = begin_write(&state.db).await.unwrap();
+            let token = portal::customers::open_session(state, &mut tx, mobile).await.unwrap();
+            tx.commit().await.unwrap();
+            format!("ukey_customer={}", token.expose())
+        })
+    };
+    let cookie = customer("13800000001");
+    let list = |cookie: &str| office.bench.get(cookie, "/my/invoices").1;
+    let page = list(&cookie);
+    assert!(page.contains("待开具") && page.contains("300.00") && !page.contains("下载发票"), "{page}");
+    office.turns(6, MINUTE_MS);
+    let page = list(&cookie);
+    assert!(page.contains("已开具") && page.contains(&format!("/my/orders/{own}/invoice.pdf")), "{page}");
+    assert!(!page.contains(foreign.as_str()), "{page}");
+    assert!(list(&customer("13900000002")).contains(foreign.as_str()));
+    assert!(list(&customer("13700000003")).contains("还没有发票"));
+    assert_eq!(office.bench.get("", "/my/invoices").0, 303);
+}

@@ -234,7 +234,16 @@ fn n12_the_stock_page_shows_differences_in_red() {
     let (_, page) = bench.get(&cookie, "/stock");
     assert!(page.contains("还没有登记的批次") && page.contains("批次账目相符"), "{page}");
     let csv = "maker,model,serial\nukey,virtual,V1\nukey,virtual,V2\n";
-    bench.runtime.block_on(portal::stock::register(&bench.state.db, "批次<一>", csv, 0)).unwrap();
+    bench
+        .runtime
+        .block_on(portal::stock::register(
+            &bench.state.db,
+            "批次<一>",
+            portal::stock::Delivery::Csv(csv),
+            &portal::orders::Actor::CommandLine,
+            0,
+        ))
+        .unwrap();
     let body = json!({
         "opened": "2026-11-22T00:00:00.000Z", "closed": "2026-11-22T08:00:00.000Z", "brought": 10, "carried_in": 0,
         "made": 6, "set_aside": 1, "carried_out": 0, "left": 1, "reason": "找不到", "keys": ["ukey/virtual/V0000007"],
@@ -271,4 +280,35 @@ fn p8_a_journal_with_two_histories_is_an_alarm_on_the_stations_page() {
     // Enrolled anew with another key, the station has another journal.
     insert("update stations set sealing_key = 'bb'");
     assert!(!bench.get(&cookie, "/stations").1.contains(alarm));
+}
+
+#[test]
+fn p5_a_delivery_is_registered_on_the_page_as_a_scanner_types_it() {
+    let (bench, cookie) = Bench::logged_in();
+    let post = |lot: &str, serials: &str| {
+        let form = [("lot", lot), ("model", "ukey/virtual"), ("serials", serials)];
+        bench.post_form(&cookie, "/stock", &form)
+    };
+    let (status, page) = post("L1", "V1\r\nV2\r\n\r\nV1\r\n</b>\r\n");
+    assert!(
+        status == 422 && page.contains("有 2 行有误") && page.contains("line 4: key ukey/virtual/V1"),
+        "{page}"
+    );
+    assert!(page.contains("&#60;/b&#62;"), "what was typed is there still: {page}");
+    assert!(page.contains("还没有登记的批次"), "nothing was registered");
+    let (status, page) = post("L1", "V1\r\nV2\r\n");
+    assert!(status == 200 && page.contains("新登记 2"), "{page}");
+    let (status, page) = post("L1", "V2\r\nV3");
+    assert!(status == 200 && page.contains("新登记 1") && page.contains("已在册 1"), "{page}");
+    assert_eq!(post("L2", "V3").0, 422, "a key is of one lot");
+    let row =
+        "select who || ' ' || subject from audit where what = 'stock.registered' order by sequence limit 1";
+    let row: String = bench.runtime.block_on(sqlx::query_scalar(row).fetch_one(&bench.state.db)).unwrap();
+    assert_eq!(row, format!("operator:{} L1", crate::bench::OPERATOR));
+    let auditor = bench.operator("auditor", &[portal::operators::Role::Auditor]);
+    assert_eq!(
+        bench.post_form(&auditor, "/stock", &[("lot", "L9"), ("model", "a/b"), ("serials", "V9")]).0,
+        403
+    );
+    assert!(!bench.get(&auditor, "/stock").1.contains("登记到货"));
 }

@@ -34,7 +34,7 @@ impl PackingPage {
     }
 
     fn scanned(&self, pack: &Pack) -> String {
-        pack.scanned().collect::<Vec<_>>().join(" ")
+        pack.scanned().collect::<Vec<_>>().join("/")
     }
 
     fn time(&self, ms: &i64) -> String {
@@ -52,7 +52,7 @@ struct ScanForm {
     /// The parcel in work; empty before its waybill is scanned.
     #[serde(default)]
     waybill: String,
-    /// The serials that were scanned of it, a space between them.
+    /// The serials that were scanned of it, a `/` between them: no serial has one.
     #[serde(default)]
     scanned: String,
     /// What the scanner says.
@@ -67,7 +67,7 @@ async fn scan(
     Form(form): Form<ScanForm>,
 ) -> Response {
     let actor = operator.actor();
-    let scanned: Vec<&str> = form.scanned.split(' ').collect();
+    let scanned: Vec<&str> = form.scanned.split('/').collect();
     let began = form.waybill.is_empty();
     let answer = if began {
         packing::open(&state, &form.code, &actor).await

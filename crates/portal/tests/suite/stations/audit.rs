@@ -99,7 +99,15 @@ on_desk!(p8_every_action_leaves_its_record, |portal| {
         let token = log_in(&portal, OPERATOR, Secret::from(PASSWORD)).await.unwrap();
         operators::log_out(&portal.state, token.expose()).await.unwrap();
         operators::log_out(&portal.state, token.expose()).await.unwrap();
-        stock::register(&db, "L1", "maker,model,serial\nukey,virtual,V1\n", now).await.unwrap();
+        stock::register(
+            &db,
+            "L1",
+            portal::stock::Delivery::Csv("maker,model,serial\nukey,virtual,V1\n"),
+            &Actor::CommandLine,
+            now,
+        )
+        .await
+        .unwrap();
     });
     let order = portal.order(2);
     let jobs = portal.pull(&portal.bench, 2, &[]);
@@ -213,7 +221,14 @@ on_desk!(p8_when_the_audit_cannot_be_written_the_work_stops, |portal| {
     let (db, clock) = (portal.state.db.clone(), portal.state.clock.clone());
     portal
         .runtime
-        .block_on(operators::add(&db, OPERATOR, Secret::from(PASSWORD), &[], &Actor::CommandLine, 0))
+        .block_on(operators::add(
+            &db,
+            OPERATOR,
+            Secret::from(PASSWORD),
+            &[],
+            &portal::orders::Actor::CommandLine,
+            0,
+        ))
         .unwrap();
     let made = portal.order(1);
     let job = portal.pull(&portal.bench, 1, &[]).remove(0);
@@ -269,9 +284,21 @@ on_desk!(p8_when_the_audit_cannot_be_written_the_work_stops, |portal| {
             assert!(matches!(refused, Err(operators::OperatorError::Db(_))));
         }
         assert!(
-            operators::add(&db, "wang", Secret::from(PASSWORD), &[], &Actor::CommandLine, 0).await.is_err()
+            operators::add(&db, "wang", Secret::from(PASSWORD), &[], &portal::orders::Actor::CommandLine, 0)
+                .await
+                .is_err()
         );
-        assert!(stock::register(&db, "L1", "maker,model,serial\nukey,virtual,V8\n", 0).await.is_err());
+        assert!(
+            stock::register(
+                &db,
+                "L1",
+                portal::stock::Delivery::Csv("maker,model,serial\nukey,virtual,V8\n"),
+                &portal::orders::Actor::CommandLine,
+                0
+            )
+            .await
+            .is_err()
+        );
         let release = Release { key: KeyFate::Lost, reason: "lost".to_owned(), seen_key: None };
         assert!(stations::release(&db, &clock, &jobs[0], &release, &actor()).await.is_err());
         assert!(portal::enrol::add_station(&portal.config, &"bench-2".parse().unwrap()).await.is_err());

@@ -53,7 +53,13 @@ fn shift(id: &str, left: u32) -> Report {
 
 on_desk!(n12_the_books_have_every_lot_keys_of_no_lot_and_the_shifts_that_were_counted, |portal| {
     let csv = "maker,model,serial\nukey,virtual,V1\nukey,virtual,V2\nukey,virtual,V3\nukey,virtual,V4\n";
-    let register = portal::stock::register(&portal.state.db, "批次一", csv, 0);
+    let register = portal::stock::register(
+        &portal.state.db,
+        "批次一",
+        portal::stock::Delivery::Csv(csv),
+        &portal::orders::Actor::CommandLine,
+        0,
+    );
     portal.runtime.block_on(register).unwrap();
     portal.order(4);
     let jobs = portal.pull(&portal.bench, 4, &[]);
@@ -95,7 +101,16 @@ on_desk!(n12_the_books_have_every_lot_keys_of_no_lot_and_the_shifts_that_were_co
 
 on_desk!(n5_secrets_tell_the_lot_of_a_registered_key, |portal| {
     let csv = "maker,model,serial\nukey,virtual,V1\n";
-    portal.runtime.block_on(portal::stock::register(&portal.state.db, "批次一", csv, 0)).unwrap();
+    portal
+        .runtime
+        .block_on(portal::stock::register(
+            &portal.state.db,
+            "批次一",
+            portal::stock::Delivery::Csv(csv),
+            &portal::orders::Actor::CommandLine,
+            0,
+        ))
+        .unwrap();
     portal.order(2);
     let jobs = portal.pull(&portal.bench, 2, &[]);
     for (job, serial, lot) in [(&jobs[0], "V1", Some("批次一")), (&jobs[1], "V2", None)] {

@@ -175,8 +175,13 @@ on_desk!(p5_a_key_of_no_registered_delivery_is_refused_where_stock_is_required, 
     let request = secrets_request(&job, &TestKey::new("V1"));
     assert_refused(&portal.ask(&portal.bench, &request), RefusedCode::NotRegistered);
     assert_eq!(portal.number("select count(*) from keys"), 0);
-    let delivery =
-        portal::stock::register(&portal.state.db, "L1", "maker,model,serial\nukey,virtual,V1\n", 0);
+    let delivery = portal::stock::register(
+        &portal.state.db,
+        "L1",
+        portal::stock::Delivery::Csv("maker,model,serial\nukey,virtual,V1\n"),
+        &portal::orders::Actor::CommandLine,
+        0,
+    );
     portal.runtime.block_on(delivery).unwrap();
     portal.make(&portal.bench, &job, "V1");
 });
