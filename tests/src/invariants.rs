@@ -151,7 +151,7 @@ fn gather(stack: &Path) -> Result<Evidence> {
         books,
         flashes,
         labels: labels(&stack.join("labels"))?,
-        sf: shipments(&stack.join("sf-state.json"))?,
+        sf: shipments(&stack.join("doubles/sf.json"))?,
         read_back,
         leaks,
     })

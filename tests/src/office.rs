@@ -125,15 +125,13 @@ impl Office {
         let listen = self.sandbox_url.trim_start_matches("http://");
         command.args(["--listen", listen, "--partner-id", PARTNER, "--checkword-file"]);
         command.arg(self.dir.join("secrets/sf-checkword"));
-        // The double replaces its file, and would replace a link as well.
-        let state = self.dir.join("sf-state.json");
-        let (state, log) = match fs::read_link(&state) {
-            Ok(outside) => (outside.clone(), outside.with_file_name("sandbox.log")),
-            Err(_) => (state, self.logs.join("sandbox.log")),
+        let doubles = self.dir.join("doubles");
+        let log = match fs::read_link(&doubles) {
+            Ok(outside) => outside.with_file_name("sandbox.log"),
+            Err(_) => self.logs.join("sandbox.log"),
         };
-        command.arg("--state").arg(state);
+        command.arg("--state").arg(doubles);
         command.arg("--alipay-keys").arg(self.dir.join("secrets"));
-        command.arg("--alipay-state").arg(self.dir.join("alipay-state.json"));
         self.sandbox = Some(Process::start("sandbox", &mut command, &log)?);
         let url = format!("{}/control/orders", self.sandbox_url);
         wait_for("the double of SF", START, || Ok(get_json(&url).ok()))?;
@@ -277,7 +275,7 @@ impl Office {
 
 /// Folders that are here, or lead to where they are.
 fn lay_outside(dir: &Path, outside: Option<&Path>) -> Result<()> {
-    for sub in ["keys", "labels", "tokens"] {
+    for sub in ["keys", "labels", "tokens", "doubles"] {
         match outside {
             None => fs::create_dir_all(dir.join(sub))?,
             Some(outside) => {
@@ -285,9 +283,6 @@ fn lay_outside(dir: &Path, outside: Option<&Path>) -> Result<()> {
                 symlink(outside.join(sub), dir.join(sub))?;
             }
         }
-    }
-    if let Some(outside) = outside {
-        symlink(outside.join("sf-state.json"), dir.join("sf-state.json"))?;
     }
     Ok(())
 }
