@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{Operator, get_json},
+    invariants::{self, Verdict},
     places::{free_port, program, tree},
+    postgres::Postgres,
     process::{Process, run, wait_for},
 };
 
@@ -41,26 +43,48 @@ pub struct Office {
     pub(crate) portal: Option<Process>,
 }
 
+/// What differs between uses of an [`Office`].
+#[derive(Default)]
+pub(crate) struct Setting<'a> {
+    /// Where that lies which has a power of its own.
+    pub outside: Option<&'a Path>,
+    /// Whether only keys of registered deliveries are made.
+    pub stock: bool,
+    /// Where the database is; a file if nowhere else.
+    pub server: Option<&'a Postgres>,
+}
+
 impl Office {
     /// Starts everything in `dir`, which should be empty.
     ///
     /// # Errors
     /// What did not start, with the end of its log.
     pub fn start(dir: &Path) -> Result<Self> {
-        let mut office = Self::prepare(dir, None, false)?;
+        Self::start_as(dir, &Setting::default())
+    }
+
+    /// As [`Self::start`], with the portal's database on a server.
+    ///
+    /// # Errors
+    /// What did not start, with the end of its log.
+    pub fn start_on(dir: &Path, server: &Postgres) -> Result<Self> {
+        Self::start_as(dir, &Setting { server: Some(server), ..Setting::default() })
+    }
+
+    fn start_as(dir: &Path, setting: &Setting<'_>) -> Result<Self> {
+        let mut office = Self::prepare(dir, setting)?;
         office.open()?;
         Ok(office)
     }
 
-    /// Makes the files, the token and the operator. `outside` is where that lies which has a power of its own; with `stock` only
-    /// keys of registered deliveries are made.
-    pub(crate) fn prepare(dir: &Path, outside: Option<&Path>, stock: bool) -> Result<Self> {
+    /// Makes the files, the token and the operator.
+    pub(crate) fn prepare(dir: &Path, setting: &Setting<'_>) -> Result<Self> {
         fs::create_dir_all(dir)?;
         let dir = dir.canonicalize()?;
         for sub in ["logs", "secrets"] {
             fs::create_dir_all(dir.join(sub))?;
         }
-        lay_outside(&dir, outside)?;
+        lay_outside(&dir, setting.outside)?;
         let (http, mqtt, sandbox) = (free_port()?, free_port()?, free_port()?);
         let office = Self {
             portal_url: format!("http://127.0.0.1:{http}"),
@@ -73,8 +97,14 @@ impl Office {
         };
         write_secrets(&office.dir)?;
         let mut config = portal_config(&office.dir, http, mqtt, sandbox);
-        if stock {
+        if setting.stock {
             config = config.replace("required = false", "required = true");
+        }
+        if let Some(server) = setting.server {
+            let file = office.dir.join("secrets/database");
+            fs::write(&file, server.address())?;
+            let postgres = format!("kind = \"postgres\"\nurl_file = \"{}\"", file.display());
+            config = config.replace("kind = \"sqlite\"", &postgres);
         }
         fs::write(office.dir.join("portal.toml"), config)?;
         let tokens = office.dir.join("tokens");
@@ -270,6 +300,15 @@ impl Office {
             process.stop(Duration::from_secs(60))?;
         }
         Ok(())
+    }
+
+    /// Stops the portal, and says what the invariants say.
+    ///
+    /// # Errors
+    /// It does not stop, or the evidence cannot be read.
+    pub fn close_and_check(&mut self) -> Result<Verdict> {
+        self.stop_portal()?;
+        invariants::check(&self.dir)
     }
 }
 
