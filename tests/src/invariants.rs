@@ -1,9 +1,10 @@
 //! What must hold of a stack whatever happened to it, checked on what lies in its folder: the portal's database with the CA's ledger, the
-//! stations' journals, the keys' flash, the labels, what SF has, and the logs. None of them is trusted, and no code of portal or station
-//! reads them here.
+//! stations' journals, the keys' flash, the labels, what SF, Alipay, the SMS service and the invoice provider have, and the logs. None of
+//! them is trusted, and no code of portal or station reads them here. The database may lie on a server.
 //!
 //! The stack must stand still: portal and station stopped. Nothing is changed: what would be written to by looking is copied first.
 
+mod doubles;
 mod flash;
 mod journals;
 mod ledger;
@@ -20,9 +21,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Deserialize;
 
-use self::{flash::Flash, journals::Book, ledger::Ledger};
+use self::{doubles::Doubles, flash::Flash, journals::Book, ledger::Ledger};
 
 /// What kind of promise is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +59,12 @@ impl fmt::Display for Violation {
 pub struct Verdict {
     /// Orders in the portal.
     pub orders: usize,
+    /// Payments by Alipay, begun ones too.
+    pub payments: usize,
+    /// Messages about orders.
+    pub messages: usize,
+    /// Invoices.
+    pub invoices: usize,
     /// Keys: flash files.
     pub keys: usize,
     /// Certificates in the CA's ledger, counted singly.
@@ -89,8 +95,11 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "invariants: checked orders={} keys={} certificates={} lost={} doubled={} unaccounted={} leaked={}",
+            "invariants: checked orders={} payments={} messages={} invoices={} keys={} certificates={} lost={} doubled={} unaccounted={} leaked={}",
             self.orders,
+            self.payments,
+            self.messages,
+            self.invoices,
             self.keys,
             self.certificates,
             self.count(Kind::Lost),
@@ -109,18 +118,11 @@ struct Evidence {
     flashes: Vec<Flash>,
     /// Waybills of label files.
     labels: Vec<String>,
-    sf: Vec<Shipment>,
+    doubles: Doubles,
     /// Certificate serials (signing, encryption) that each issued key proved to hold, or why not.
     read_back: BTreeMap<String, read_back::Proof>,
     /// File and what of whom is in it.
     leaks: Vec<(PathBuf, String)>,
-}
-
-/// A waybill that SF gave.
-#[derive(Clone, Debug, Default, Deserialize)]
-struct Shipment {
-    order_id: String,
-    waybill: String,
 }
 
 /// Checks everything in a stack's folder.
@@ -141,7 +143,7 @@ pub fn is_blank(key: &Path) -> Result<bool> {
 
 fn gather(stack: &Path) -> Result<Evidence> {
     let scratch = tempfile::tempdir()?;
-    let ledger = ledger::read(&stack.join("portal/portal.db"), scratch.path())?;
+    let ledger = ledger::read(stack, scratch.path())?;
     let books = journals::read(stack, &ledger.stations)?;
     let flashes = flash::read(&stack.join("keys"))?;
     let read_back = read_back::prove(&ledger, &flashes, scratch.path())?;
@@ -151,7 +153,7 @@ fn gather(stack: &Path) -> Result<Evidence> {
         books,
         flashes,
         labels: labels(&stack.join("labels"))?,
-        sf: shipments(&stack.join("sf-state.json"))?,
+        doubles: doubles::read(&stack.join("doubles"))?,
         read_back,
         leaks,
     })
@@ -163,6 +165,9 @@ fn judge(evidence: &Evidence) -> Verdict {
     violations.dedup();
     Verdict {
         orders: evidence.ledger.orders.len(),
+        payments: evidence.ledger.payments.len(),
+        messages: evidence.ledger.messages.len(),
+        invoices: evidence.ledger.invoices.len(),
         keys: evidence.flashes.len(),
         certificates: evidence.ledger.certificates.len() * 2,
         violations,
@@ -179,12 +184,4 @@ fn labels(dir: &Path) -> Result<Vec<String>> {
     }
     waybills.sort();
     Ok(waybills)
-}
-
-/// None is made before the first parcel.
-fn shipments(file: &Path) -> Result<Vec<Shipment>> {
-    match std::fs::read(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        read => Ok(serde_json::from_slice(&read?).with_context(|| format!("{}", file.display()))?),
-    }
 }

@@ -16,6 +16,7 @@ pub mod pcscd;
 pub mod pictures;
 pub mod places;
 pub mod plain_card;
+pub mod postgres;
 pub mod process;
 pub mod proof;
 pub mod reviewer;

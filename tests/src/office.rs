@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{Operator, get_json},
+    invariants::{self, Verdict},
     places::{free_port, program, tree},
+    postgres::Postgres,
     process::{Process, run, wait_for},
 };
 
@@ -43,26 +45,48 @@ pub struct Office {
     pub(crate) portal: Option<Process>,
 }
 
+/// What differs between uses of an [`Office`].
+#[derive(Default)]
+pub(crate) struct Setting<'a> {
+    /// Where that lies which has a power of its own.
+    pub outside: Option<&'a Path>,
+    /// Whether only keys of registered deliveries are made.
+    pub stock: bool,
+    /// Where the database is; a file if nowhere else.
+    pub server: Option<&'a Postgres>,
+}
+
 impl Office {
     /// Starts everything in `dir`, which should be empty.
     ///
     /// # Errors
     /// What did not start, with the end of its log.
     pub fn start(dir: &Path) -> Result<Self> {
-        let mut office = Self::prepare(dir, None, false)?;
+        Self::start_as(dir, &Setting::default())
+    }
+
+    /// As [`Self::start`], with the portal's database on a server.
+    ///
+    /// # Errors
+    /// What did not start, with the end of its log.
+    pub fn start_on(dir: &Path, server: &Postgres) -> Result<Self> {
+        Self::start_as(dir, &Setting { server: Some(server), ..Setting::default() })
+    }
+
+    fn start_as(dir: &Path, setting: &Setting<'_>) -> Result<Self> {
+        let mut office = Self::prepare(dir, setting)?;
         office.open()?;
         Ok(office)
     }
 
-    /// Makes the files, the token and the operator. `outside` is where that lies which has a power of its own; with `stock` only
-    /// keys of registered deliveries are made.
-    pub(crate) fn prepare(dir: &Path, outside: Option<&Path>, stock: bool) -> Result<Self> {
+    /// Makes the files, the token and the operator.
+    pub(crate) fn prepare(dir: &Path, setting: &Setting<'_>) -> Result<Self> {
         fs::create_dir_all(dir)?;
         let dir = dir.canonicalize()?;
         for sub in ["logs", "secrets"] {
             fs::create_dir_all(dir.join(sub))?;
         }
-        lay_outside(&dir, outside)?;
+        lay_outside(&dir, setting.outside)?;
         let (http, mqtt, sandbox) = (free_port()?, free_port()?, free_port()?);
         let office = Self {
             portal_url: format!("http://127.0.0.1:{http}"),
@@ -75,8 +99,14 @@ impl Office {
         };
         write_secrets(&office.dir)?;
         let mut config = portal_config(&office.dir, http, mqtt, sandbox);
-        if stock {
+        if setting.stock {
             config = config.replace("required = false", "required = true");
+        }
+        if let Some(server) = setting.server {
+            let file = office.dir.join("secrets/database");
+            fs::write(&file, server.address())?;
+            let postgres = format!("kind = \"postgres\"\nurl_file = \"{}\"", file.display());
+            config = config.replace("kind = \"sqlite\"", &postgres);
         }
         fs::write(office.dir.join("portal.toml"), config)?;
         let tokens = office.dir.join("tokens");
@@ -130,15 +160,13 @@ impl Office {
         let listen = self.sandbox_url.trim_start_matches("http://");
         command.args(["--listen", listen, "--partner-id", PARTNER, "--checkword-file"]);
         command.arg(self.dir.join("secrets/sf-checkword"));
-        // The double replaces its file, and would replace a link as well.
-        let state = self.dir.join("sf-state.json");
-        let (state, log) = match fs::read_link(&state) {
-            Ok(outside) => (outside.clone(), outside.with_file_name("sandbox.log")),
-            Err(_) => (state, self.logs.join("sandbox.log")),
+        let doubles = self.dir.join("doubles");
+        let log = match fs::read_link(&doubles) {
+            Ok(outside) => outside.with_file_name("sandbox.log"),
+            Err(_) => self.logs.join("sandbox.log"),
         };
-        command.arg("--state").arg(state);
+        command.arg("--state").arg(doubles);
         command.arg("--alipay-keys").arg(self.dir.join("secrets"));
-        command.arg("--alipay-state").arg(self.dir.join("alipay-state.json"));
         self.sandbox = Some(Process::start("sandbox", &mut command, &log)?);
         let url = format!("{}/control/orders", self.sandbox_url);
         wait_for("the double of SF", START, || Ok(get_json(&url).ok()))?;
@@ -278,11 +306,20 @@ impl Office {
         }
         Ok(())
     }
+
+    /// Stops the portal, and says what the invariants say.
+    ///
+    /// # Errors
+    /// It does not stop, or the evidence cannot be read.
+    pub fn close_and_check(&mut self) -> Result<Verdict> {
+        self.stop_portal()?;
+        invariants::check(&self.dir)
+    }
 }
 
 /// Folders that are here, or lead to where they are.
 fn lay_outside(dir: &Path, outside: Option<&Path>) -> Result<()> {
-    for sub in ["keys", "labels", "tokens"] {
+    for sub in ["keys", "labels", "tokens", "doubles"] {
         match outside {
             None => fs::create_dir_all(dir.join(sub))?,
             Some(outside) => {
@@ -290,9 +327,6 @@ fn lay_outside(dir: &Path, outside: Option<&Path>) -> Result<()> {
                 symlink(outside.join(sub), dir.join(sub))?;
             }
         }
-    }
-    if let Some(outside) = outside {
-        symlink(outside.join("sf-state.json"), dir.join("sf-state.json"))?;
     }
     Ok(())
 }

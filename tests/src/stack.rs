@@ -15,8 +15,8 @@ use anyhow::{Context as _, Result};
 pub use crate::office::{OPERATOR, PASSWORD};
 use crate::{
     http::get_json,
-    invariants::{self, Verdict},
-    office::{Office, START},
+    invariants::Verdict,
+    office::{Office, START, Setting},
     pcscd::Pcscd,
     places::{free_port, program, tree},
     process::{Process, run, wait_for},
@@ -87,7 +87,8 @@ impl Stack {
     }
 
     fn prepare(dir: &Path, plan: &Plan) -> Result<Self> {
-        let office = Office::prepare(dir, plan.outside.as_deref(), plan.stock)?;
+        let setting = Setting { outside: plan.outside.as_deref(), stock: plan.stock, server: None };
+        let office = Office::prepare(dir, &setting)?;
         let kiosk = free_port()?;
         fs::create_dir_all(office.dir.join("pcscd"))?;
         let stack = Self {
@@ -222,8 +223,7 @@ impl Stack {
     /// One does not stop, or the evidence cannot be read.
     pub fn close_and_check(&mut self) -> Result<Verdict> {
         self.stop_station()?;
-        self.stop_portal()?;
-        invariants::check(&self.dir)
+        self.office.close_and_check()
     }
 
     /// Leaves everything running when this value is dropped.

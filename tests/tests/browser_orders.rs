@@ -31,6 +31,11 @@ fn mistake(browser: &Browser, field: &str) -> Result<String> {
     browser.attribute(&format!("[id='{field}.error']"), "textContent")
 }
 
+/// The portal stops, and what must hold of orders, money, messages and invoices is looked at.
+fn all_adds_up(mut office: Office) -> Result<()> {
+    office.close_and_check()?.ensure_whole()
+}
+
 #[test]
 fn s1_from_the_empty_form_to_production_as_the_manual_says() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -99,7 +104,9 @@ fn s1_from_the_empty_form_to_production_as_the_manual_says() -> Result<()> {
     phone.click("查看")?;
     phone.arrives(&number)?;
     phone.sees("待制证")?;
-    phone.shoot("phone-order")
+    phone.shoot("phone-order")?;
+    drop(customer);
+    all_adds_up(office)
 }
 
 #[test]
@@ -142,7 +149,9 @@ fn s1_13_a_paid_order_is_refused_corrected_and_approved() -> Result<()> {
     reviewer.desk.sees("测试大道 9 号")?;
     reviewer.approves()?;
     customer.sees_state(&number, "待制证")?;
-    desk.shoot("order")
+    desk.shoot("order")?;
+    drop(customer);
+    all_adds_up(office)
 }
 
 #[test]
@@ -163,7 +172,9 @@ fn s2_one_key_without_payment_as_the_manual_says() -> Result<()> {
     reviewer.takes_up(&number)?;
     reviewer.approves()?;
     customer.sees_state(&number, "待制证")?;
-    hears(&office, &customer, &[&number])
+    hears(&office, &customer, &[&number])?;
+    drop(customer);
+    all_adds_up(office)
 }
 
 #[test]
@@ -230,5 +241,6 @@ fn s3_three_years_seal_sheet_special_invoice_and_a_payment_that_failed_first() -
     reviewer.approves()?;
     let order = office.operator()?.get(&format!("/api/orders/{number}"))?;
     ensure!(order["state"] == "awaiting_production", "{order}");
-    Ok(())
+    drop((customer, person));
+    all_adds_up(office)
 }

@@ -52,7 +52,7 @@ fn the_checker_sees(stack: &std::path::Path) -> Result<()> {
     let flash: serde_json::Value = serde_json::from_slice(&std::fs::read(&key)?)?;
     std::fs::write(stack.join("logs/extra.log"), format!("key {}", flash["device_key"]))?;
     more("a secret in a log")?;
-    std::fs::remove_file(stack.join("sf-state.json"))?;
+    std::fs::remove_file(stack.join("doubles/sf.json"))?;
     more("a waybill that SF does not know")
 }
 

@@ -31,15 +31,12 @@ struct Arguments {
     /// What an order id gets that was used before.
     #[arg(long, value_enum, default_value = "first-waybill")]
     repeat: Repeat,
-    /// A file that keeps the orders over a restart.
+    /// A folder for what the doubles keep over a restart: sf.json, alipay.json, sms.json, invoices.json.
     #[arg(long)]
     state: Option<PathBuf>,
     /// Serve Alipay as well, with the keys in this folder; they are made (by openssl) where they are absent.
     #[arg(long)]
     alipay_keys: Option<PathBuf>,
-    /// A file that keeps Alipay's trades over a restart.
-    #[arg(long)]
-    alipay_state: Option<PathBuf>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -55,13 +52,17 @@ async fn main() -> anyhow::Result<()> {
             text.with_context(|| format!("cannot read the checkword from {}", path.display()))?
         }
     };
+    if let Some(dir) = &arguments.state {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    }
+    let state = |name: &str| arguments.state.as_ref().map(|dir| dir.join(name));
     let options = sf::Options {
         listen: arguments.listen,
         partner_id: arguments.partner_id,
         checkword: Secret::from(checkword.trim()),
         sign_mode: arguments.sign_mode,
         repeat: arguments.repeat,
-        state: arguments.state,
+        state: state("sf.json"),
     };
     let listener = Listener::bind(arguments.listen)?;
     let mut app = sf::router(options)?;
@@ -69,13 +70,16 @@ async fn main() -> anyhow::Result<()> {
     if let Some(dir) = &arguments.alipay_keys {
         let keys = alipay::Keys::open_or_make(dir)
             .with_context(|| format!("cannot make keys in {}", dir.display()))?;
-        let options = alipay::Options { state: arguments.alipay_state, ..alipay::Options::new(&keys) };
+        let options = alipay::Options { state: state("alipay.json"), ..alipay::Options::new(&keys) };
         app = app.merge(alipay::router(options)?);
         pages.push(("/alipay/trades", "支付宝交易 (Alipay)"));
     }
-    app = app
-        .merge(sms::router(sms::Options::default()))
-        .merge(invoice::router(invoice::Options::default(), listener.address()));
+    app = app.merge(sms::router(sms::Options { state: state("sms.json"), ..Default::default() })?).merge(
+        invoice::router(
+            invoice::Options { state: state("invoices.json"), ..Default::default() },
+            listener.address(),
+        )?,
+    );
     pages.extend([("/sms", "短信 (SMS)"), ("/invoice", "发票 (invoices)")]);
     let app = app.merge(index(&pages));
     tokio::select! {

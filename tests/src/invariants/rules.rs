@@ -1,10 +1,14 @@
 //! The promises, a group a file. Each looks at all evidence and says what is broken.
 
+mod alipay;
 mod books;
 mod certificates;
+mod invoices;
 mod keys;
+mod messages;
 mod orders;
 mod parcels;
+mod payments;
 mod records;
 
 use std::collections::BTreeMap;
@@ -16,6 +20,10 @@ pub(super) fn all(evidence: &Evidence) -> Vec<Violation> {
     let mut broken = Broken::default();
     orders::check(evidence, &mut broken);
     parcels::check(evidence, &mut broken);
+    payments::check(evidence, &mut broken);
+    alipay::check(evidence, &mut broken);
+    messages::check(evidence, &mut broken);
+    invoices::check(evidence, &mut broken);
     keys::check(evidence, &mut broken);
     certificates::check(evidence, &mut broken);
     records::check(evidence, &mut broken);

@@ -70,7 +70,9 @@ pub(super) fn find(stack: &Path, flashes: &[Flash]) -> Result<Vec<(PathBuf, Stri
         needles.add(secret, whose)?;
     }
     let mut leaks = Vec::new();
-    for place in ["logs", "station", "portal", "pcscd", "labels"] {
+    // A portal's machine alone has no bench.
+    let bench = ["station", "pcscd"].into_iter().filter(|place| stack.join(place).exists());
+    for place in ["logs", "portal", "labels"].into_iter().chain(bench) {
         for file in files(&stack.join(place))? {
             let bytes = fs::read(&file).with_context(|| format!("{}", file.display()))?;
             let mut whose: Vec<&str> = needles.found_in(&bytes).collect();

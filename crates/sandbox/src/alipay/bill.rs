@@ -32,7 +32,7 @@ pub(crate) fn address(biz: &Value, base: &str) -> Result<Value, No> {
 pub(crate) async fn download(State(double): State<Arc<Double>>, Path(day): Path<String>) -> Response {
     let mut bill = format!("#支付宝业务明细查询\n#起始日期：[{day}]\n{HEADER}\n");
     let of_day = |ms: i64| double.china(ms).starts_with(&day);
-    for trade in double.store().trades() {
+    for trade in double.trades().all() {
         if let Some(paid) = trade.paid_ms.filter(|ms| of_day(*ms)) {
             bill.push_str(&line(&double, trade, "交易", paid, &yuan(trade.fen), ""));
         }

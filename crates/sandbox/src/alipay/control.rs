@@ -36,15 +36,8 @@ pub(crate) async fn set(
     let notices: Result<Vec<_>, UnknownFault> = command.notice.iter().map(|word| word.parse()).collect();
     let (calls, notices) =
         (calls.map_err(|e| refuse(e.to_string()))?, notices.map_err(|e| refuse(e.to_string()))?);
-    if command.clear {
-        double.call_faults().clear();
-        double.notice_faults().clear();
-    }
-    let room = calls.into_iter().all(|fault| double.call_faults().push(fault))
-        && notices.into_iter().all(|fault| double.notice_faults().push(fault));
-    if !room {
-        return Err(refuse("too many faults wait already: send {\"clear\": true} first".to_owned()));
-    }
+    double.call_faults.add(calls, command.clear)?;
+    double.notice_faults.add(notices, command.clear)?;
     if let Some(number) = &command.pay {
         let paid = trade::pay(&double, number, "")
             .ok_or_else(|| (StatusCode::CONFLICT, format!("there is nothing to pay under {number:?}")))?;
@@ -54,5 +47,5 @@ pub(crate) async fn set(
 }
 
 pub(crate) async fn trades(State(double): State<Arc<Double>>) -> Json<Vec<Trade>> {
-    Json(double.store().trades().to_vec())
+    Json(double.trades().all().to_vec())
 }

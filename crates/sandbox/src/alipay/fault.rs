@@ -1,6 +1,6 @@
 //! Misbehaviour on command: of the gateway's answers and of the notices.
 
-use std::{collections::VecDeque, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 /// A word that is no fault.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -117,36 +117,6 @@ impl fmt::Display for CallFault {
             Self::Refuse(code) => write!(f, "refuse_{code}"),
             plain => f.write_str(CALLS.iter().find(|(_, fault)| fault == plain).map_or("", |(word, _)| word)),
         }
-    }
-}
-
-/// The faults to come, one a call or notice.
-pub(crate) struct Faults<F>(VecDeque<F>);
-
-impl<F> Default for Faults<F> {
-    fn default() -> Self {
-        Self(VecDeque::new())
-    }
-}
-
-impl<F> Faults<F> {
-    const MAX: usize = 10_000;
-
-    /// False when the queue is full.
-    pub(crate) fn push(&mut self, fault: F) -> bool {
-        let room = self.0.len() < Self::MAX;
-        if room {
-            self.0.push_back(fault);
-        }
-        room
-    }
-
-    pub(crate) fn take(&mut self) -> Option<F> {
-        self.0.pop_front()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
     }
 }
 

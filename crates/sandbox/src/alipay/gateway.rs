@@ -1,9 +1,9 @@
 //! The gateway: the envelope, checked, and the methods behind it.
 
-use std::{io, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
@@ -16,6 +16,7 @@ use super::{
     store::TradeState,
     trade::{self, No},
 };
+use crate::faults::{cut_after, timeout};
 
 type Fields = Vec<(String, String)>;
 
@@ -52,7 +53,7 @@ pub(crate) async fn post(
             return envelope(&double, &method, &body, &CallFault::None);
         }
     };
-    let fault = double.call_faults().take().unwrap_or(CallFault::None);
+    let fault = double.call_faults.take().unwrap_or(CallFault::None);
     info!(method = call.method, %fault, trade = trade::text(&call.biz, "out_trade_no"), "called");
     answer(&double, &call, &fault, &base).await
 }
@@ -70,7 +71,7 @@ pub(crate) async fn get(State(double): State<Arc<Double>>, query: Query<Fields>)
     match opened {
         // The same trade may have been shown as a code before; where the browser goes is told by this call.
         Ok(trade) => {
-            let known = double.store().change(&trade.trade_no, |trade| {
+            let known = double.trades().change_one(&trade.trade_no, |trade| {
                 trade.state = TradeState::Waiting;
                 trade.return_url.clone_from(&call.return_url);
             });
@@ -122,11 +123,7 @@ fn check(double: &Double, fields: &Fields) -> Result<Call, (String, No)> {
 
 async fn answer(double: &Double, call: &Call, fault: &CallFault, base: &str) -> Response {
     match fault {
-        // The caller gives up first; the bound keeps a forgotten connection from living for ever.
-        CallFault::Timeout => {
-            tokio::time::sleep(Duration::from_secs(600)).await;
-            return StatusCode::GATEWAY_TIMEOUT.into_response();
-        }
+        CallFault::Timeout => return timeout().await,
         CallFault::Http500 => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         CallFault::Busy => {
             let body = json!({"code": "20000", "msg": "Service Currently Unavailable",
@@ -160,13 +157,7 @@ async fn answer(double: &Double, call: &Call, fault: &CallFault, base: &str) -> 
         }
     };
     match fault {
-        CallFault::LoseReply => {
-            let cut = futures_util::stream::iter([
-                Ok(Bytes::from_static(b"{\"alipay_trade")),
-                Err(io::Error::from(io::ErrorKind::ConnectionReset)),
-            ]);
-            Body::from_stream(cut).into_response()
-        }
+        CallFault::LoseReply => cut_after(b"{\"alipay_trade"),
         CallFault::Garbage => "<html>502 Bad Gateway</html>".into_response(),
         _ => envelope(double, &call.method, &body, fault),
     }

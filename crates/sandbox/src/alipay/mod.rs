@@ -14,7 +14,7 @@ mod trade;
 use std::{
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -29,10 +29,12 @@ pub use fault::{CallFault, NoticeFault, UnknownFault};
 pub use keys::Keys;
 pub use store::{Refund, Trade, TradeState};
 
-use crate::listener::{Listener, Running, SandboxError};
-use fault::Faults;
+use crate::{
+    faults::{Faults, lock},
+    kept::Kept,
+    listener::{Listener, Running, SandboxError},
+};
 use sign::{Signer, Verifier};
-use store::Store;
 
 /// The app the double knows where none is given.
 pub const APP_ID: &str = "2021000000000001";
@@ -79,38 +81,25 @@ pub(crate) struct Double {
     pub(crate) options: Options,
     pub(crate) signer: Signer,
     pub(crate) verifier: Verifier,
-    call_faults: Mutex<Faults<CallFault>>,
-    notice_faults: Mutex<Faults<NoticeFault>>,
-    store: Mutex<Store>,
+    pub(crate) call_faults: Faults<CallFault>,
+    pub(crate) notice_faults: Faults<NoticeFault>,
+    trades: Mutex<Kept<Trade>>,
 }
 
 impl Double {
     fn open(options: Options) -> Result<Arc<Self>, SandboxError> {
-        let store = Store::open(options.state.as_deref()).map_err(|source| SandboxError::State {
-            path: options.state.clone().unwrap_or_default(),
-            source,
-        })?;
         Ok(Arc::new(Self {
             signer: Signer::open(&options.private_key)?,
             verifier: Verifier::open(&options.app_public_key)?,
+            trades: Mutex::new(Kept::open(options.state.as_deref())?),
             options,
-            call_faults: Mutex::default(),
-            notice_faults: Mutex::default(),
-            store: Mutex::new(store),
+            call_faults: Faults::default(),
+            notice_faults: Faults::default(),
         }))
     }
 
-    /// A panic in a handler leaves nothing half-done, so the locks are taken all the same.
-    pub(crate) fn call_faults(&self) -> MutexGuard<'_, Faults<CallFault>> {
-        self.call_faults.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn notice_faults(&self) -> MutexGuard<'_, Faults<NoticeFault>> {
-        self.notice_faults.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn trades(&self) -> MutexGuard<'_, Kept<Trade>> {
+        lock(&self.trades)
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
@@ -153,8 +142,8 @@ fn routes(double: Arc<Double>) -> Router {
 pub fn router(options: Options) -> Result<Router, SandboxError> {
     let double = Double::open(options)?;
     let untold: Vec<Trade> = double
-        .store()
         .trades()
+        .all()
         .iter()
         .filter(|trade| trade.paid_ms.is_some() && !trade.acknowledged)
         .cloned()
@@ -197,11 +186,8 @@ impl Handle {
 
     /// Misbehaves at the next calls, one fault a call, in this order.
     pub fn next(&self, faults: impl IntoIterator<Item = CallFault>) {
-        let mut queue = self.double.call_faults();
-        for fault in faults {
-            // Full only after more faults than any test has calls.
-            let _ = queue.push(fault);
-        }
+        // Full only after more faults than any test has calls.
+        let _ = self.double.call_faults.add(faults, false);
     }
 
     /// The buyer pays and no notice is sent. False if there is nothing to pay.
@@ -213,7 +199,7 @@ impl Handle {
     /// The body of the notice of a trade, as it would be sent.
     #[must_use]
     pub fn notice(&self, out_trade_no: &str, fault: NoticeFault) -> Option<String> {
-        let trade = self.double.store().find(out_trade_no, "").cloned()?;
+        let trade = self.double.trades().find(out_trade_no, "").cloned()?;
         Some(notify::body(&self.double, &trade, fault))
     }
 
@@ -226,16 +212,16 @@ impl Handle {
     /// Every trade, oldest first.
     #[must_use]
     pub fn trades(&self) -> Vec<Trade> {
-        self.double.store().trades().to_vec()
+        self.double.trades().all().to_vec()
     }
 
     /// Changes a trade behind everybody's back. False if there is none.
     #[must_use]
     pub fn change(&self, out_trade_no: &str, change: impl FnOnce(&mut Trade)) -> bool {
-        let mut store = self.double.store();
-        let Some(number) = store.find(out_trade_no, "").map(|trade| trade.trade_no.clone()) else {
+        let mut trades = self.double.trades();
+        let Some(number) = trades.find(out_trade_no, "").map(|trade| trade.trade_no.clone()) else {
             return false;
         };
-        matches!(store.change(&number, change), Ok(Some(_)))
+        matches!(trades.change_one(&number, change), Ok(Some(_)))
     }
 }

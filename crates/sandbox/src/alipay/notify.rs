@@ -11,7 +11,7 @@ const TRIES: u32 = 8;
 
 /// Tells the merchant of a paid trade, in the background.
 pub(crate) fn send(double: &Arc<Double>, trade: Trade) {
-    let fault = double.notice_faults().take().unwrap_or(NoticeFault::None);
+    let fault = double.notice_faults.take().unwrap_or(NoticeFault::None);
     info!(trade = trade.out_trade_no, ?fault, "a notice is due");
     if fault == NoticeFault::Lost || trade.notify_url.is_empty() {
         return;
@@ -54,7 +54,7 @@ async fn deliver(double: &Arc<Double>, trade: &Trade, body: &str) -> bool {
     let answer = tokio::task::spawn_blocking(call).await.ok().flatten();
     let taken = answer.as_deref() == Some("success");
     info!(trade = trade.out_trade_no, answer = answer.as_deref().unwrap_or("none"), "notice sent");
-    let kept = double.store().change(&trade.trade_no, |trade| {
+    let kept = double.trades().change_one(&trade.trade_no, |trade| {
         trade.notices += 1;
         trade.acknowledged |= taken;
     });

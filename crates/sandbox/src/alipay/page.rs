@@ -18,7 +18,7 @@ use super::{
 const SHOWN: usize = 100;
 
 pub(crate) async fn trades(State(double): State<Arc<Double>>) -> Html<String> {
-    let rows: String = double.store().trades().iter().rev().take(SHOWN).map(row).collect();
+    let rows: String = double.trades().all().iter().rev().take(SHOWN).map(row).collect();
     Html(frame(
         "支付宝沙箱 (Alipay)",
         &format!(
@@ -62,7 +62,7 @@ fn button(trade: &Trade) -> String {
 
 /// What the code, or a page pay, leads to.
 pub(crate) async fn trade(State(double): State<Arc<Double>>, Path(trade_no): Path<String>) -> Response {
-    let Some(trade) = double.store().find("", &trade_no).cloned() else {
+    let Some(trade) = double.trades().find("", &trade_no).cloned() else {
         return (StatusCode::NOT_FOUND, Html(frame("没有这笔交易", ""))).into_response();
     };
     let text = format!(

@@ -1,12 +1,10 @@
-//! The double's trades, in memory and, where wanted, in a file.
+//! The double's trades.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::io;
 
 use serde::{Deserialize, Serialize};
+
+use crate::kept::Kept;
 
 /// Where a trade stands, in Alipay's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,27 +84,10 @@ impl Trade {
     }
 }
 
-pub(crate) struct Store {
-    path: Option<PathBuf>,
-    trades: Vec<Trade>,
-}
-
-impl Store {
-    pub(crate) fn open(path: Option<&Path>) -> io::Result<Self> {
-        let trades = match path.map(fs::read) {
-            None => Vec::new(),
-            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Some(read) => serde_json::from_slice(&read?)?,
-        };
-        Ok(Self { path: path.map(Path::to_owned), trades })
-    }
-
-    pub(crate) fn trades(&self) -> &[Trade] {
-        &self.trades
-    }
-
+impl Kept<Trade> {
+    /// The trade under the merchant's number or, where that is empty, Alipay's.
     pub(crate) fn find(&self, out_trade_no: &str, trade_no: &str) -> Option<&Trade> {
-        self.trades.iter().find(|trade| {
+        self.all().iter().find(|trade| {
             if out_trade_no.is_empty() {
                 trade.trade_no == trade_no
             } else {
@@ -117,64 +98,23 @@ impl Store {
 
     /// Keeps a new trade, on disk before it is answered.
     pub(crate) fn add(&mut self, mut trade: Trade) -> io::Result<Trade> {
-        trade.trade_no = format!("2026000022001400{:012}", self.trades.len() + 1);
-        self.trades.push(trade.clone());
-        self.save()?;
-        Ok(trade)
+        self.change(|trades| {
+            trade.trade_no = format!("2026000022001400{:012}", trades.len() + 1);
+            trades.push(trade.clone());
+            trade
+        })
     }
 
     /// Changes a trade; on disk before it is answered. `None` if there is none.
-    pub(crate) fn change(
+    pub(crate) fn change_one(
         &mut self,
         trade_no: &str,
         change: impl FnOnce(&mut Trade),
     ) -> io::Result<Option<Trade>> {
-        let Some(trade) = self.trades.iter_mut().find(|trade| trade.trade_no == trade_no) else {
-            return Ok(None);
-        };
-        change(trade);
-        let changed = trade.clone();
-        self.save()?;
-        Ok(Some(changed))
-    }
-
-    fn save(&self) -> io::Result<()> {
-        let Some(path) = &self.path else { return Ok(()) };
-        let partial = path.with_extension("partial");
-        let mut file = fs::File::create(&partial)?;
-        file.write_all(&serde_json::to_vec_pretty(&self.trades)?)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_restart_keeps_trades() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("trades.json");
-        let trade = Trade {
-            out_trade_no: "A_1".to_owned(),
-            trade_no: String::new(),
-            subject: "x".to_owned(),
-            fen: 1,
-            state: TradeState::Waiting,
-            notify_url: String::new(),
-            return_url: String::new(),
-            paid_ms: None,
-            notices: 0,
-            acknowledged: false,
-            refunds: Vec::new(),
-        };
-        let first = Store::open(Some(&path)).unwrap().add(trade.clone()).unwrap();
-        let mut store = Store::open(Some(&path)).unwrap();
-        assert_eq!(store.find("A_1", ""), Some(&first));
-        assert_ne!(store.add(trade).unwrap().trade_no, first.trade_no);
-        fs::write(&path, "[{").unwrap();
-        assert!(Store::open(Some(&path)).is_err());
+        self.change(|trades| {
+            let trade = trades.iter_mut().find(|trade| trade.trade_no == trade_no)?;
+            change(trade);
+            Some(trade.clone())
+        })
     }
 }

@@ -67,8 +67,8 @@ pub(crate) fn open(
     if subject.is_empty() || subject.chars().count() > 256 {
         return Err(invalid());
     }
-    let mut store = double.store();
-    if let Some(trade) = store.find(number, "") {
+    let mut trades = double.trades();
+    if let Some(trade) = trades.find(number, "") {
         return match trade.state {
             TradeState::Paid => Err(No::new("ACQ.TRADE_HAS_SUCCESS", "交易已被支付")),
             TradeState::Closed => Err(No::new("ACQ.TRADE_HAS_CLOSE", "交易已经关闭")),
@@ -89,12 +89,12 @@ pub(crate) fn open(
         acknowledged: false,
         refunds: Vec::new(),
     };
-    store.add(trade).map_err(No::disk)
+    trades.add(trade).map_err(No::disk)
 }
 
 fn existing(double: &Double, biz: &Value) -> Result<Trade, No> {
-    let store = double.store();
-    let trade = store.find(text(biz, "out_trade_no"), text(biz, "trade_no")).ok_or_else(missing)?;
+    let trades = double.trades();
+    let trade = trades.find(text(biz, "out_trade_no"), text(biz, "trade_no")).ok_or_else(missing)?;
     if trade.state == TradeState::NotScanned {
         return Err(missing());
     }
@@ -118,7 +118,7 @@ pub(crate) fn close(double: &Double, biz: &Value) -> Result<Value, No> {
     if trade.state == TradeState::Paid {
         return Err(No::new("ACQ.TRADE_STATUS_ERROR", "交易状态不合法"));
     }
-    let closed = double.store().change(&trade.trade_no, |trade| trade.state = TradeState::Closed);
+    let closed = double.trades().change_one(&trade.trade_no, |trade| trade.state = TradeState::Closed);
     closed.map_err(No::disk)?;
     Ok(json!({"out_trade_no": trade.out_trade_no, "trade_no": trade.trade_no}))
 }
@@ -147,7 +147,7 @@ pub(crate) fn refund(double: &Double, biz: &Value, fault: &CallFault) -> Result<
         return Err(No::new("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL", "退款金额超限"));
     }
     let made = Refund { out_request_no: request.to_owned(), fen, at_ms: double.now_ms() };
-    let changed = double.store().change(&trade.trade_no, |trade| {
+    let changed = double.trades().change_one(&trade.trade_no, |trade| {
         trade.refunds.push(made);
         if trade.refunded() == trade.fen {
             trade.state = TradeState::Closed;
@@ -172,14 +172,14 @@ pub(crate) fn refund_query(double: &Double, biz: &Value) -> Result<Value, No> {
 
 /// The buyer pays. False if there is nothing to pay.
 pub(crate) fn pay(double: &Double, out_trade_no: &str, trade_no: &str) -> Option<Trade> {
-    let mut store = double.store();
-    let trade = store.find(out_trade_no, trade_no)?;
+    let mut trades = double.trades();
+    let trade = trades.find(out_trade_no, trade_no)?;
     if !matches!(trade.state, TradeState::NotScanned | TradeState::Waiting) {
         return None;
     }
     let number = trade.trade_no.clone();
     let now_ms = double.now_ms();
-    let changed = store.change(&number, |trade| {
+    let changed = trades.change_one(&number, |trade| {
         trade.state = TradeState::Paid;
         trade.paid_ms = Some(now_ms);
     });

@@ -5,21 +5,27 @@ mod pdf;
 mod service;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    http::StatusCode,
     routing::{get, post},
 };
 use model::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::listener::{Listener, Running, SandboxError};
+use crate::{
+    faults::{Faults, lock},
+    kept::Kept,
+    listener::{Listener, Running, SandboxError},
+};
 
 /// The app key the double knows where none is given.
 pub const APP_KEY: &str = "SANDBOX";
@@ -46,10 +52,12 @@ pub struct Options {
     pub access_token: Secret,
     /// The seller's tax number.
     pub tax_number: String,
+    /// A file that keeps invoices over a restart; without it they are forgotten.
+    pub state: Option<PathBuf>,
 }
 
 impl Default for Options {
-    /// A free port of 127.0.0.1 and the constants above.
+    /// A free port of 127.0.0.1, the constants above, no file.
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -57,6 +65,7 @@ impl Default for Options {
             app_secret: Secret::from(APP_SECRET),
             access_token: Secret::from(ACCESS_TOKEN),
             tax_number: TAX_NUMBER.to_owned(),
+            state: None,
         }
     }
 }
@@ -78,7 +87,7 @@ pub struct Control {
 }
 
 /// An invoice the double made or makes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Made {
     /// The caller's order number.
     pub order_no: String,
@@ -114,35 +123,49 @@ struct State {
     pending: u32,
     needs_login: bool,
     fail: VecDeque<String>,
-    next: VecDeque<String>,
-    invoices: BTreeMap<String, Made>,
-    issued: u64,
 }
 
 /// What the handlers share.
 struct Double {
     options: Options,
     address: SocketAddr,
+    faults: Faults<String>,
     state: Mutex<State>,
+    invoices: Mutex<Kept<Made>>,
 }
 
 impl Double {
-    /// A panic in a handler leaves nothing half-done, so the lock is taken all the same.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open(options: Options, address: SocketAddr) -> Result<Arc<Self>, SandboxError> {
+        let invoices = Mutex::new(Kept::open(options.state.as_deref())?);
+        Ok(Arc::new(Self { options, address, faults: Faults::default(), state: Mutex::default(), invoices }))
     }
 
-    fn control(&self, control: Control) {
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    fn invoices(&self) -> MutexGuard<'_, Kept<Made>> {
+        lock(&self.invoices)
+    }
+
+    /// Changes invoices. What cannot be written to the file is lost with a restart alone.
+    fn change<R>(&self, change: impl FnOnce(&mut Vec<Made>) -> R) -> Option<R> {
+        let changed = self.invoices().change(change);
+        changed.inspect_err(|error| tracing::error!(%error, "the state file cannot be written")).ok()
+    }
+
+    fn control(&self, control: Control) -> Result<(), (StatusCode, String)> {
         let mut state = self.state();
         state.pending = control.pending.unwrap_or(state.pending);
         state.needs_login = control.needs_login.unwrap_or(state.needs_login);
         state.fail.extend(control.fail);
-        state.next.extend(control.next);
         state.fail.truncate(INVOICES_MAX);
-        state.next.truncate(INVOICES_MAX);
-        if let Some(invoice) = control.void.and_then(|order| state.invoices.get_mut(&order)) {
-            invoice.status = 3;
+        if let Some(order) = control.void {
+            self.change(|made| {
+                made.iter_mut().filter(|made| made.order_no == order).for_each(|made| made.status = 3);
+            });
         }
+        self.faults.add(control.next, false)
     }
 }
 
@@ -156,13 +179,12 @@ fn routes(double: Arc<Double>) -> Router {
         .with_state(double)
 }
 
-fn double(options: Options, address: SocketAddr) -> Arc<Double> {
-    Arc::new(Double { options, address, state: Mutex::default() })
-}
-
 /// The double's routes, to be served at `address` together with others.
-pub fn router(options: Options, address: SocketAddr) -> Router {
-    routes(double(options, address))
+///
+/// # Errors
+/// [`SandboxError::State`].
+pub fn router(options: Options, address: SocketAddr) -> Result<Router, SandboxError> {
+    Ok(routes(Double::open(options, address)?))
 }
 
 /// Runs the double on a thread of its own, until the handle is dropped. Requests are answered from when this returns.
@@ -171,7 +193,7 @@ pub fn router(options: Options, address: SocketAddr) -> Router {
 /// [`SandboxError`].
 pub fn spawn(options: Options) -> Result<Handle, SandboxError> {
     let listener = Listener::bind(options.listen)?;
-    let double = double(options, listener.address());
+    let double = Double::open(options, listener.address())?;
     let running = listener.spawn("sandbox-invoice", routes(Arc::clone(&double)))?;
     Ok(Handle { running, double })
 }
@@ -191,12 +213,13 @@ impl Handle {
 
     /// Behaves so from now on.
     pub fn control(&self, control: Control) {
-        self.double.control(control);
+        // Refused only after more faults than any test has calls.
+        let _ = self.double.control(control);
     }
 
-    /// Every invoice, by order number.
+    /// Every invoice, oldest first.
     #[must_use]
     pub fn invoices(&self) -> Vec<Made> {
-        self.double.state().invoices.values().cloned().collect()
+        self.double.invoices().all().to_vec()
     }
 }

@@ -16,29 +16,29 @@ pub(super) async fn control(
     control: Result<Json<Control>, JsonRejection>,
 ) -> Result<StatusCode, (StatusCode, String)> {
     let Json(control) = control.map_err(|error| (StatusCode::BAD_REQUEST, error.body_text()))?;
-    double.control(control);
+    double.control(control)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn invoices(State(double): State<Arc<Double>>) -> Json<Vec<Made>> {
-    Json(double.state().invoices.values().cloned().collect())
+    Json(double.invoices().all().to_vec())
 }
 
 pub(super) async fn pdf(State(double): State<Arc<Double>>, Path(serial): Path<String>) -> Response {
-    let found =
-        double.state().invoices.values().find(|made| made.serial == serial && made.status == 2).cloned();
-    match found {
-        Some(made) => ([(header::CONTENT_TYPE, "application/pdf")], pdf::of(&made)).into_response(),
+    let invoices = double.invoices();
+    match invoices.all().iter().find(|made| made.serial == serial && made.status == 2) {
+        Some(made) => ([(header::CONTENT_TYPE, "application/pdf")], pdf::of(made)).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
 pub(super) async fn page(State(double): State<Arc<Double>>) -> Html<String> {
-    let state = double.state();
+    let needs_login = double.state().needs_login;
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let rows: String = state
-        .invoices
-        .values()
+    let rows: String = double
+        .invoices()
+        .all()
+        .iter()
         .rev()
         .take(200)
         .map(|made| {
@@ -59,6 +59,6 @@ pub(super) async fn page(State(double): State<Arc<Double>>) -> Html<String> {
         "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"3\">\
          <title>发票 (invoices)</title><h1>发票沙箱 (invoices)</h1><p>{}</p>\
          <table border=\"1\" cellpadding=\"6\"><tr><th>单号</th><th>种类</th><th>抬头</th><th>金额</th><th>状态</th><th>PDF</th></tr>{rows}</table></html>",
-        if state.needs_login { "电子税务局需要登录 (the tax bureau wants a log-in)" } else { "" }
+        if needs_login { "电子税务局需要登录 (the tax bureau wants a log-in)" } else { "" }
     ))
 }

@@ -1,10 +1,10 @@
 //! The gateway and the methods behind it.
 
-use std::{io, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json,
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{Query, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Double, INVOICES_MAX, Made};
+use crate::faults::{cut_after, timeout};
 
 /// The clock's window on both sides; our choice.
 const WINDOW_SECONDS: i64 = 300;
@@ -42,14 +43,10 @@ pub(super) async fn service(
         return Json(answer("E9001", "请求不是 JSON", Value::Null)).into_response();
     };
     let method = header("method").rsplit('.').next().unwrap_or_default();
-    let fault = double.state().next.pop_front().unwrap_or_default();
+    let fault = double.faults.take().unwrap_or_default();
     tracing::info!(method, fault, "called");
     match fault.as_str() {
-        // The caller gives up first; the bound keeps a forgotten connection from living for ever.
-        "timeout" => {
-            tokio::time::sleep(Duration::from_secs(600)).await;
-            return StatusCode::GATEWAY_TIMEOUT.into_response();
-        }
+        "timeout" => return timeout().await,
         "http500" => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         _ => {}
     }
@@ -65,11 +62,7 @@ pub(super) async fn service(
         _ => answer("070201", "方法不存在", Value::Null),
     };
     if fault == "lose_reply" {
-        let cut = futures_util::stream::iter([
-            Ok(Bytes::from_static(b"{\"code\":")),
-            Err(io::Error::from(io::ErrorKind::ConnectionReset)),
-        ]);
-        return Body::from_stream(cut).into_response();
+        return cut_after(b"{\"code\":");
     }
     Json(done).into_response()
 }
@@ -127,15 +120,15 @@ fn submit(double: &Double, order: &Value) -> Value {
     if !adds_up {
         return answer("E9103", "金额、税额与价税合计不符", Value::Null);
     }
-    let mut state = double.state();
-    if state.invoices.contains_key(&order_no) {
+    let mut invoices = double.invoices();
+    if invoices.all().iter().any(|made| made.order_no == order_no) {
         return answer("E9106", "订单编号或流水号不能重复", Value::Null);
     }
-    if state.invoices.len() >= INVOICES_MAX {
-        return answer("E9999", "沙箱已满", Value::Null);
+    if invoices.all().len() >= INVOICES_MAX {
+        return full();
     }
-    let serial = format!("{:020}", state.invoices.len() + 1);
-    let fail_cause = state.fail.pop_front().unwrap_or_default();
+    let serial = format!("{:020}", invoices.all().len() + 1);
+    let fail_cause = double.state().fail.pop_front().unwrap_or_default();
     let made = Made {
         serial: serial.clone(),
         line,
@@ -149,9 +142,12 @@ fn submit(double: &Double, order: &Value) -> Value {
         red: None,
         asked: 0,
         order: order.clone(),
-        order_no: order_no.clone(),
+        order_no,
     };
-    state.invoices.insert(order_no, made);
+    if let Err(error) = invoices.change(|invoices| invoices.push(made)) {
+        tracing::error!(%error, "the state file cannot be written");
+        return full();
+    }
     answer("E0000", "同步成功", json!({ "invoiceSerialNum": serial }))
 }
 
@@ -164,18 +160,25 @@ fn fen(yuan: &str) -> Option<u64> {
 
 fn query(double: &Double, body: &Value) -> Value {
     let order_no = body["orderNos"][0].as_str().unwrap_or_default();
-    let mut state = double.state();
-    let (pending, held) = (state.pending, state.needs_login);
-    let number = format!("26{:018}", state.issued + 1);
-    let Some(made) = state.invoices.get_mut(order_no) else {
-        return answer("E9500", "未查询到发票信息", Value::Null);
+    let (pending, held) = {
+        let state = double.state();
+        (state.pending, state.needs_login)
     };
-    made.asked += 1;
-    let issued = made.status == 20 && !held && made.asked > pending;
-    if issued {
-        made.status = 2;
-        made.number = number;
-    }
+    let asked = double.change(|invoices| {
+        let number = next_number(26, invoices);
+        let made = invoices.iter_mut().find(|made| made.order_no == order_no)?;
+        made.asked += 1;
+        if made.status == 20 && !held && made.asked > pending {
+            made.status = 2;
+            made.number = number;
+        }
+        Some(made.clone())
+    });
+    let made = match asked {
+        None => return full(),
+        Some(None) => return answer("E9500", "未查询到发票信息", Value::Null),
+        Some(Some(made)) => made,
+    };
     let result = json!([{
         "orderNo": made.order_no,
         "serialNo": made.serial,
@@ -186,40 +189,51 @@ fn query(double: &Double, body: &Value) -> Value {
         "pdfUrl": format!("http://{}/invoice/pdf/{}", double.address, made.serial),
         "orderAmount": made.amount,
     }]);
-    state.issued += u64::from(issued);
     answer("E0000", "查询成功", result)
+}
+
+/// Blue numbers begin with 26 and red ones with 27; none is given twice.
+fn next_number(begin: u8, invoices: &[Made]) -> String {
+    let given =
+        invoices.iter().map(|made| usize::from(!made.number.is_empty()) + usize::from(made.red.is_some()));
+    format!("{begin}{:018}", given.sum::<usize>() + 1)
 }
 
 fn redden(double: &Double, body: &Value) -> Value {
     let text = |field: &str| body[field].as_str().unwrap_or_default();
     let (bill, blue) = (text("billId"), text("blueElecInvoiceNumber"));
-    let mut state = double.state();
-    let red = format!("27{:018}", state.issued + 1);
-    let Some(made) = state.invoices.values_mut().find(|made| made.status == 2 && made.number == blue) else {
-        return answer("E9104", "未找到蓝字发票", Value::Null);
-    };
-    if made.red.is_some() {
-        return answer("E9103", "该发票不能重复冲红", Value::Null);
+    let done = double.change(|invoices| {
+        let red = next_number(27, invoices);
+        let made = invoices.iter_mut().find(|made| made.status == 2 && made.number == blue);
+        let made = made.ok_or(("E9104", "未找到蓝字发票"))?;
+        if made.red.is_some() {
+            return Err(("E9103", "该发票不能重复冲红"));
+        }
+        if made.line != text("blueInvoiceLine") || !(1..=32).contains(&bill.len()) {
+            return Err(("E9102", "发票种类或申请号有误"));
+        }
+        made.red = Some((bill.to_owned(), red));
+        Ok(())
+    });
+    match done {
+        None => full(),
+        Some(Err((code, text))) => answer(code, text, Value::Null),
+        Some(Ok(())) => answer("E0000", "成功", json!(bill)),
     }
-    if made.line != text("blueInvoiceLine") || !(1..=32).contains(&bill.len()) {
-        return answer("E9102", "发票种类或申请号有误", Value::Null);
-    }
-    made.red = Some((bill.to_owned(), red));
-    state.issued += 1;
-    answer("E0000", "成功", json!(bill))
 }
 
 fn red(double: &Double, body: &Value) -> Value {
     let bill = body["billId"].as_str().unwrap_or_default();
-    let state = double.state();
-    let forms: Vec<Value> = state
-        .invoices
-        .values()
+    let needs_login = double.state().needs_login;
+    let forms: Vec<Value> = double
+        .invoices()
+        .all()
+        .iter()
         .filter_map(|made| made.red.as_ref())
         .filter(|(id, _)| id == bill)
         .map(|(id, number)| {
             // 15: applied for; 01: needs no confirmation.
-            let (status, number) = if state.needs_login { ("15", "") } else { ("01", number.as_str()) };
+            let (status, number) = if needs_login { ("15", "") } else { ("01", number.as_str()) };
             json!({ "billId": id, "billStatus": status, "redInvoiceNumber": number, "billMessage": "" })
         })
         .collect();
@@ -230,6 +244,11 @@ fn session(double: &Double, body: &Value) -> Value {
     // queryType 2: 0 not logged in, 1 logged in. queryType 1: 1 confirmed, 2 a face is wanted.
     let out = double.state().needs_login && body["queryType"] == "2";
     answer("E0000", "调用成功", json!({ "certificationStatus": if out { "0" } else { "1" } }))
+}
+
+/// It can keep no more.
+fn full() -> Value {
+    answer("E9999", "沙箱已满", Value::Null)
 }
 
 fn answer(code: &str, text: &str, result: Value) -> Value {

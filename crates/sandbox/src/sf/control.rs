@@ -48,18 +48,11 @@ pub(crate) async fn set(
     };
     let faults: Result<Vec<Fault>, _> = words.iter().map(|word| word.parse()).collect();
     let faults = faults.map_err(|e| refuse(e.to_string()))?;
-    let mut queue = double.faults();
-    if command.clear {
-        queue.clear();
-    }
-    for fault in std::iter::repeat_n(faults, command.times.into()).flatten() {
-        if !queue.push(fault) {
-            return Err(refuse("too many faults wait already: send {\"clear\": true} first".to_owned()));
-        }
-    }
+    let faults = std::iter::repeat_n(faults, command.times.into()).flatten();
+    double.faults.add(faults, command.clear)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) async fn orders(State(double): State<Arc<Double>>) -> Json<Vec<Order>> {
-    Json(double.store().orders().to_vec())
+    Json(double.orders().all().to_vec())
 }

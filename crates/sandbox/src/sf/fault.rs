@@ -1,6 +1,6 @@
 //! Misbehaviour on command.
 
-use std::{collections::VecDeque, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 /// What the next call meets instead of a right answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,32 +86,6 @@ impl fmt::Display for Fault {
             Self::Gateway(code) => write!(f, "gateway_{code}"),
             plain => f.write_str(WORDS.iter().find(|(_, fault)| fault == plain).map_or("", |(word, _)| word)),
         }
-    }
-}
-
-/// The faults to come, one a call.
-#[derive(Default)]
-pub(crate) struct Faults(VecDeque<Fault>);
-
-impl Faults {
-    /// More than this are refused.
-    pub(crate) const MAX: usize = 10_000;
-
-    /// False when the queue is full.
-    pub(crate) fn push(&mut self, fault: Fault) -> bool {
-        let room = self.0.len() < Self::MAX;
-        if room {
-            self.0.push_back(fault);
-        }
-        room
-    }
-
-    pub(crate) fn take(&mut self) -> Fault {
-        self.0.pop_front().unwrap_or(Fault::None)
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
     }
 }
 

@@ -1,14 +1,12 @@
 //! The gateway: the envelope, checked in the order SF checks it, and the two services behind it.
 
 use std::{
-    io,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use axum::{
     Form, Json,
-    body::{Body, Bytes},
     extract::{State, rejection::FormRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -17,6 +15,7 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use super::{Double, Fault, order, sign};
+use crate::faults::{cut_after, timeout};
 
 /// SF does not publish its window: five minutes is our choice.
 const WINDOW: Duration = Duration::from_secs(300);
@@ -43,7 +42,7 @@ pub(crate) async fn service(
         Ok(call) => call,
         Err(No(code, text)) => return refusal(&code, text),
     };
-    let fault = double.faults().take();
+    let fault = double.faults.take().unwrap_or(Fault::None);
     info!(service, %fault, order = data["orderId"].as_str().unwrap_or_default(), "called");
     answer(&double, &service, data, fault).await
 }
@@ -92,11 +91,7 @@ fn in_window(timestamp: u64) -> bool {
 
 async fn answer(double: &Double, service: &str, data: Value, fault: Fault) -> Response {
     match &fault {
-        // The caller gives up first; the bound keeps a forgotten connection from living for ever.
-        Fault::Timeout => {
-            tokio::time::sleep(Duration::from_secs(600)).await;
-            return StatusCode::GATEWAY_TIMEOUT.into_response();
-        }
+        Fault::Timeout => return timeout().await,
         Fault::Http500 => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Fault::Gateway(code) => return refusal(code, "沙箱故障"),
         _ => {}
@@ -114,13 +109,7 @@ async fn answer(double: &Double, service: &str, data: Value, fault: Fault) -> Re
         }
     };
     match fault {
-        Fault::LoseReply => {
-            let cut = futures_util::stream::iter([
-                Ok(Bytes::from_static(b"{\"apiResultCode\":")),
-                Err(io::Error::from(io::ErrorKind::ConnectionReset)),
-            ]);
-            Body::from_stream(cut).into_response()
-        }
+        Fault::LoseReply => cut_after(b"{\"apiResultCode\":"),
         Fault::Garbage => "<html>502 Bad Gateway</html>".into_response(),
         Fault::Oversize => format!("{}{}", " ".repeat(1024 * 1024), envelope(inner)).into_response(),
         Fault::AsObject => Json(envelope(inner)).into_response(),

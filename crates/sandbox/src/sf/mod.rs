@@ -11,7 +11,7 @@ mod store;
 use std::{
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use axum::{
@@ -24,9 +24,11 @@ pub use fault::{Fault, UnknownFault};
 use model::Secret;
 pub use store::Order;
 
-use crate::listener::{Listener, Running, SandboxError};
-use fault::Faults;
-use store::Store;
+use crate::{
+    faults::{Faults, lock},
+    kept::Kept,
+    listener::{Listener, Running, SandboxError},
+};
 
 /// The partner the double knows where none is given.
 pub const PARTNER_ID: &str = "SANDBOX";
@@ -87,25 +89,19 @@ impl Default for Options {
 /// What the handlers share.
 pub(crate) struct Double {
     pub(crate) options: Options,
-    faults: Mutex<Faults>,
-    store: Mutex<Store>,
+    pub(crate) faults: Faults<Fault>,
+    orders: Mutex<Kept<Order>>,
 }
 
 impl Double {
-    /// A panic in a handler leaves nothing half-done in either, so the lock is taken all the same.
-    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn orders(&self) -> MutexGuard<'_, Kept<Order>> {
+        lock(&self.orders)
     }
 }
 
 fn double(options: Options) -> Result<Arc<Double>, SandboxError> {
-    let store = Store::open(options.state.as_deref())
-        .map_err(|source| SandboxError::State { path: options.state.clone().unwrap_or_default(), source })?;
-    Ok(Arc::new(Double { options, faults: Mutex::default(), store: Mutex::new(store) }))
+    let orders = Mutex::new(Kept::open(options.state.as_deref())?);
+    Ok(Arc::new(Double { options, faults: Faults::default(), orders }))
 }
 
 fn routes(double: Arc<Double>) -> Router {
@@ -157,16 +153,13 @@ impl Handle {
 
     /// Misbehaves at the next calls, one fault a call, in this order.
     pub fn next(&self, faults: impl IntoIterator<Item = Fault>) {
-        let mut queue = self.double.faults();
-        for fault in faults {
-            // Full only after more faults than any test has calls.
-            let _ = queue.push(fault);
-        }
+        // Full only after more faults than any test has calls.
+        let _ = self.double.faults.add(faults, false);
     }
 
     /// Every order the double has, oldest first.
     #[must_use]
     pub fn orders(&self) -> Vec<Order> {
-        self.double.store().orders().to_vec()
+        self.double.orders().all().to_vec()
     }
 }

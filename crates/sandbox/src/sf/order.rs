@@ -7,8 +7,8 @@ use super::{Double, Fault, Order, Repeat, gateway::No, routing};
 pub(crate) fn create(double: &Double, data: Value, fault: &Fault) -> Result<Value, No> {
     validate(&data)?;
     let id = text(&data, "orderId").to_owned();
-    let mut store = double.store();
-    if store.find(&id).is_some() && double.options.repeat == Repeat::Refuse {
+    let mut orders = double.orders();
+    if orders.find(&id).is_some() && double.options.repeat == Repeat::Refuse {
         return Err(No::new("8016", "重复下单"));
     }
     if *fault == Fault::Undeliverable {
@@ -16,7 +16,7 @@ pub(crate) fn create(double: &Double, data: Value, fault: &Fault) -> Result<Valu
             json!({"orderId": id, "filterResult": 3, "remark": "收方超范围", "waybillNoInfoList": []}),
         );
     }
-    let order = store.create(&id, data).map_err(|error| {
+    let order = orders.create(&id, data).map_err(|error| {
         tracing::error!(%error, "the state file cannot be written");
         No::new("A1099", "系统异常")
     })?;
@@ -28,8 +28,8 @@ pub(crate) fn search(double: &Double, data: &Value, fault: &Fault) -> Result<Val
     if id.is_empty() {
         return Err(No::new("6118", "订单号不能为空"));
     }
-    let store = double.store();
-    let order = store.find(id).ok_or_else(|| No::new("8018", "未获取到订单信息"))?;
+    let orders = double.orders();
+    let order = orders.find(id).ok_or_else(|| No::new("8018", "未获取到订单信息"))?;
     // The look-up spells the codes in small letters and gives numbers as strings.
     Ok(reply(order, fault, ["origincode", "destcode"], |n| json!(n.to_string())))
 }

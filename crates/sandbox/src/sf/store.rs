@@ -1,13 +1,11 @@
-//! The double's orders, in memory and, where wanted, in a file.
+//! The double's orders and their waybills.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::kept::Kept;
 
 /// One order as the double has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,32 +21,14 @@ pub struct Order {
     pub creates: u32,
 }
 
-pub(crate) struct Store {
-    path: Option<PathBuf>,
-    orders: Vec<Order>,
-}
-
-impl Store {
-    pub(crate) fn open(path: Option<&Path>) -> io::Result<Self> {
-        let orders = match path.map(fs::read) {
-            None => Vec::new(),
-            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Some(read) => serde_json::from_slice(&read?)?,
-        };
-        Ok(Self { path: path.map(Path::to_owned), orders })
-    }
-
-    pub(crate) fn orders(&self) -> &[Order] {
-        &self.orders
-    }
-
+impl Kept<Order> {
     pub(crate) fn find(&self, order_id: &str) -> Option<&Order> {
-        self.orders.iter().find(|order| order.order_id == order_id)
+        self.all().iter().find(|order| order.order_id == order_id)
     }
 
     /// The order under this id, made now if there is none. Kept on disk before it is answered.
     pub(crate) fn create(&mut self, order_id: &str, msg_data: Value) -> io::Result<Order> {
-        let order = match self.orders.iter_mut().find(|order| order.order_id == order_id) {
+        self.change(|orders| match orders.iter_mut().find(|order| order.order_id == order_id) {
             Some(order) => {
                 order.creates += 1;
                 order.clone()
@@ -56,25 +36,14 @@ impl Store {
             None => {
                 let order = Order {
                     order_id: order_id.to_owned(),
-                    waybill: next_waybill(&self.orders),
+                    waybill: next_waybill(orders),
                     msg_data,
                     creates: 1,
                 };
-                self.orders.push(order.clone());
+                orders.push(order.clone());
                 order
             }
-        };
-        self.save()?;
-        Ok(order)
-    }
-
-    fn save(&self) -> io::Result<()> {
-        let Some(path) = &self.path else { return Ok(()) };
-        let partial = path.with_extension("partial");
-        let mut file = fs::File::create(&partial)?;
-        file.write_all(&serde_json::to_vec_pretty(&self.orders)?)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
+        })
     }
 }
 
@@ -94,19 +63,11 @@ mod tests {
     fn a_restart_keeps_waybills_and_never_gives_one_twice() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("orders.json");
-        let first = Store::open(Some(&path)).unwrap().create("A", Value::Null).unwrap();
-        let mut store = Store::open(Some(&path)).unwrap();
+        let first = Kept::open(Some(&path)).unwrap().create("A", Value::Null).unwrap();
+        let mut store = Kept::open(Some(&path)).unwrap();
         assert_eq!(store.create("A", Value::Null).unwrap().waybill, first.waybill);
         let second = store.create("B", Value::Null).unwrap();
         assert_eq!((first.waybill.len(), second.waybill.len()), (15, 15));
         assert_ne!(first.waybill, second.waybill);
-    }
-
-    #[test]
-    fn a_broken_state_file_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("orders.json");
-        fs::write(&path, "[{").unwrap();
-        assert!(Store::open(Some(&path)).is_err());
     }
 }

@@ -8,7 +8,8 @@ mod sign;
 use std::{
     collections::VecDeque,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    path::PathBuf,
+    sync::{Arc, Mutex},
 };
 
 use axum::{
@@ -17,12 +18,16 @@ use axum::{
     routing::{get, post},
 };
 use model::Secret;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use fault::{Fault, UnknownFault};
 
-use crate::listener::{Listener, Running, SandboxError};
+use crate::{
+    faults::{Faults, lock},
+    kept::Kept,
+    listener::{Listener, Running, SandboxError},
+};
 
 /// The AccessKey ID the double knows where none is given.
 pub const ACCESS_KEY_ID: &str = "SANDBOX";
@@ -41,21 +46,25 @@ pub struct Options {
     pub access_key_id: String,
     /// Its secret.
     pub access_key_secret: Secret,
+    /// A file that keeps messages over a restart; without it they are forgotten.
+    pub state: Option<PathBuf>,
 }
 
 impl Default for Options {
-    /// A free port of 127.0.0.1, [`ACCESS_KEY_ID`], [`ACCESS_KEY_SECRET`].
+    /// A free port of 127.0.0.1, [`ACCESS_KEY_ID`], [`ACCESS_KEY_SECRET`], no file.
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             access_key_id: ACCESS_KEY_ID.to_owned(),
             access_key_secret: Secret::from(ACCESS_KEY_SECRET),
+            state: None,
         }
     }
 }
 
 /// A message that was sent.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sent {
     /// To whom.
     pub mobile: String,
@@ -80,49 +89,31 @@ pub struct Sent {
 /// What the handlers share.
 struct Double {
     options: Options,
-    faults: Mutex<VecDeque<Fault>>,
+    faults: Faults<Fault>,
     nonces: Mutex<VecDeque<String>>,
-    sent: Mutex<VecDeque<Sent>>,
+    sent: Mutex<Kept<Sent>>,
 }
 
 impl Double {
-    fn new(options: Options) -> Arc<Self> {
-        Arc::new(Self { options, faults: Mutex::default(), nonces: Mutex::default(), sent: Mutex::default() })
-    }
-
-    /// False when too many wait.
-    fn push(&self, fault: Fault) -> bool {
-        let mut faults = lock(&self.faults);
-        let room = faults.len() < MESSAGES_MAX;
-        if room {
-            faults.push_back(fault);
-        }
-        room
+    fn open(options: Options) -> Result<Arc<Self>, SandboxError> {
+        let sent = Mutex::new(Kept::open(options.state.as_deref())?);
+        Ok(Arc::new(Self { options, faults: Faults::default(), nonces: Mutex::default(), sent }))
     }
 
     /// False for a nonce that was used.
     fn is_fresh(&self, nonce: &str) -> bool {
         let mut nonces = lock(&self.nonces);
         let fresh = !nonces.iter().any(|used| used == nonce);
-        keep(&mut nonces, nonce.to_owned());
+        if nonces.len() >= MESSAGES_MAX {
+            nonces.pop_front();
+        }
+        nonces.push_back(nonce.to_owned());
         fresh
     }
 
     fn sent(&self) -> Vec<Sent> {
-        lock(&self.sent).iter().cloned().collect()
+        lock(&self.sent).all().to_vec()
     }
-}
-
-/// A panic in a handler leaves nothing half-done, so the lock is taken all the same.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn keep<T>(queue: &mut VecDeque<T>, new: T) {
-    if queue.len() >= MESSAGES_MAX {
-        queue.pop_front();
-    }
-    queue.push_back(new);
 }
 
 fn routes(double: Arc<Double>) -> Router {
@@ -135,8 +126,11 @@ fn routes(double: Arc<Double>) -> Router {
 }
 
 /// The double's routes, to be served together with others.
-pub fn router(options: Options) -> Router {
-    routes(Double::new(options))
+///
+/// # Errors
+/// [`SandboxError::State`].
+pub fn router(options: Options) -> Result<Router, SandboxError> {
+    Ok(routes(Double::open(options)?))
 }
 
 /// Runs the double on a thread of its own, until the handle is dropped. Requests are answered from when this returns.
@@ -145,7 +139,7 @@ pub fn router(options: Options) -> Router {
 /// [`SandboxError`].
 pub fn spawn(options: Options) -> Result<Handle, SandboxError> {
     let listener = Listener::bind(options.listen)?;
-    let double = Double::new(options);
+    let double = Double::open(options)?;
     let running = listener.spawn("sandbox-sms", routes(Arc::clone(&double)))?;
     Ok(Handle { running, double })
 }
@@ -165,10 +159,8 @@ impl Handle {
 
     /// Misbehaves at the next calls, one fault a call, in this order.
     pub fn next(&self, faults: impl IntoIterator<Item = Fault>) {
-        for fault in faults {
-            // Full only after more faults than any test has calls.
-            let _ = self.double.push(fault);
-        }
+        // Full only after more faults than any test has calls.
+        let _ = self.double.faults.add(faults, false);
     }
 
     /// Every message that was sent, oldest first.

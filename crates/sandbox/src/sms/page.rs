@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{Double, Fault, Sent, lock};
+use super::{Double, Fault, Sent};
 
 /// `{"next": ["ok", "limit"]}`, `{"clear": true}`.
 #[derive(Deserialize)]
@@ -30,14 +30,7 @@ pub(super) async fn control(
     let Json(command) = command.map_err(|error| refuse(error.body_text()))?;
     let faults: Result<Vec<Fault>, _> = command.next.iter().map(|word| word.parse()).collect();
     let faults = faults.map_err(|error| refuse(error.to_string()))?;
-    if command.clear {
-        lock(&double.faults).clear();
-    }
-    for fault in faults {
-        if !double.push(fault) {
-            return Err(refuse("too many faults wait already: send {\"clear\": true} first".to_owned()));
-        }
-    }
+    double.faults.add(faults, command.clear)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

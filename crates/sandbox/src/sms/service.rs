@@ -1,17 +1,18 @@
 //! The two actions behind the signature.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{Query, State},
     http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
-use super::{Double, Fault, Sent, keep, lock, sign};
+use super::{Double, Fault, MESSAGES_MAX, Sent, sign};
+use crate::faults::{cut_after, lock, timeout};
 
 type Parameters = Vec<(String, String)>;
 
@@ -38,14 +39,10 @@ pub(super) async fn service(
     if header("x-acs-version") != "2017-05-25" {
         return refusal(404, "InvalidVersion", "Specified parameter Version is not valid.");
     }
-    let fault = lock(&double.faults).pop_front().unwrap_or(Fault::None);
+    let fault = double.faults.take().unwrap_or(Fault::None);
     tracing::info!(action = header("x-acs-action"), ?fault, "called");
     match &fault {
-        // The caller gives up first; the bound keeps a forgotten connection from living for ever.
-        Fault::Timeout => {
-            tokio::time::sleep(Duration::from_secs(600)).await;
-            return StatusCode::GATEWAY_TIMEOUT.into_response();
-        }
+        Fault::Timeout => return timeout().await,
         Fault::Http500 => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Fault::Refuse(code) => return refusal(200, code, "沙箱故障"),
         _ => {}
@@ -56,13 +53,7 @@ pub(super) async fn service(
         _ => return refusal(404, "InvalidAction.NotFound", "Specified api is not found."),
     };
     match fault {
-        Fault::LoseReply => {
-            let cut = futures_util::stream::iter([
-                Ok(Bytes::from_static(b"{\"Code\":")),
-                Err(io::Error::from(io::ErrorKind::ConnectionReset)),
-            ]);
-            Body::from_stream(cut).into_response()
-        }
+        Fault::LoseReply => cut_after(b"{\"Code\":"),
         Fault::Late => {
             tokio::time::sleep(Duration::from_secs(2)).await;
             Json(answer).into_response()
@@ -95,7 +86,7 @@ fn send(double: &Double, parameters: &Parameters, fault: &Fault) -> Value {
     };
     let text = text(sign_name, template, &values);
     let mut sent = lock(&double.sent);
-    let biz_id = format!("{:012}^0", sent.len() + 1);
+    let biz_id = format!("{:012}^0", sent.all().len() + 1);
     let status = match fault {
         Fault::DeliveryFailed => 2,
         Fault::DeliveryPending => 1,
@@ -112,7 +103,16 @@ fn send(double: &Double, parameters: &Parameters, fault: &Fault) -> Value {
         at: china(),
         status,
     };
-    keep(&mut sent, message);
+    let kept = sent.change(|sent| {
+        if sent.len() >= MESSAGES_MAX {
+            sent.remove(0);
+        }
+        sent.push(message);
+    });
+    if let Err(error) = kept {
+        tracing::error!(%error, "the state file cannot be written");
+        return code("isp.SYSTEM_ERROR", "系统错误");
+    }
     json!({ "Code": "OK", "Message": "OK", "BizId": biz_id, "RequestId": "SANDBOX" })
 }
 
@@ -134,6 +134,7 @@ fn query(double: &Double, parameters: &Parameters) -> Value {
     let sent = lock(&double.sent);
     let of_day = |message: &&Sent| message.mobile == mobile && message.at[..10].replace('-', "") == day;
     let records: Vec<Value> = sent
+        .all()
         .iter()
         .rev()
         .filter(of_day)

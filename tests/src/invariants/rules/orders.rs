@@ -1,4 +1,4 @@
-//! Every order is finished with all its keys, or says where each of its jobs is.
+//! Every order is finished with all its keys, or says where each of its jobs is; and its history says how it came there.
 
 use super::{super::Evidence, Broken};
 use crate::invariants::ledger::{Job, Order};
@@ -7,6 +7,12 @@ const PLACE: &str = "portal: orders, jobs";
 
 pub(super) fn check(evidence: &Evidence, broken: &mut Broken) {
     for order in &evidence.ledger.orders {
+        let last = evidence.ledger.changes_of(&order.number).last().map(|change| change.to_state.as_str());
+        if last != Some(&order.state) {
+            let what =
+                format!("order {} is {} and its history ends with {last:?}", order.number, order.state);
+            broken.lost(what, "portal: orders, order_history");
+        }
         let jobs: Vec<&Job> = evidence.ledger.jobs_of(&order.number).collect();
         match order.state.as_str() {
             "draft" | "awaiting_payment" | "awaiting_review" | "rejected" if !jobs.is_empty() => {

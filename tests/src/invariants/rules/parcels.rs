@@ -5,7 +5,7 @@ use super::{super::Evidence, Broken, shared};
 pub(super) fn check(evidence: &Evidence, broken: &mut Broken) {
     let ledger = &evidence.ledger;
     let of_portal = ledger.parcels.iter().map(|p| (p.waybill.as_str(), p.order_number.as_str()));
-    let of_sf = evidence.sf.iter().map(|p| (p.waybill.as_str(), p.order_id.as_str()));
+    let of_sf = evidence.doubles.sf.iter().map(|p| (p.waybill.as_str(), p.order_id.as_str()));
     let printed = evidence.books.iter().flat_map(|book| &book.labels);
     let printed = printed.map(|(order, waybill)| (waybill.as_str(), order.as_str()));
     let everywhere: Vec<(&str, &str)> = of_portal.chain(of_sf).chain(printed).collect();
@@ -17,7 +17,7 @@ pub(super) fn check(evidence: &Evidence, broken: &mut Broken) {
         broken.doubled(format!("order {order} has the waybills {}", waybills.join(", ")), place);
     }
     for parcel in &ledger.parcels {
-        if !evidence.sf.iter().any(|known| known.waybill == parcel.waybill) {
+        if !evidence.doubles.sf.iter().any(|known| known.waybill == parcel.waybill) {
             broken.unaccounted(format!("SF does not know waybill {}", parcel.waybill), "portal: parcels; SF");
         }
         if !ledger.orders.iter().any(|order| order.number == parcel.order_number) {
