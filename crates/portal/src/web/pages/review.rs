@@ -246,7 +246,7 @@ async fn after(
 ) -> Response {
     match done {
         Ok(()) => Redirect::to("/review").into_response(),
-        Err(error @ OrderError::Db(_)) => order_trouble(lang, error),
+        Err(error) if order_status(&error).is_server_error() => order_trouble(lang, error),
         Err(error) => show(state, operator, lang, number, Some(error)).await,
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     pictures::{self, Picture},
     stations,
     web::{
-        answer::{log_trouble, order_status},
+        answer::{log_trouble, order_status, payment_status},
         lang::Lang,
         pages::{Section, mask_documents, page, sections},
         path::path_number,
@@ -99,11 +99,7 @@ async fn show(
     number: &OrderNumber,
     refused: Option<PaymentError>,
 ) -> Response {
-    let status = match &refused {
-        None => StatusCode::OK,
-        Some(PaymentError::Order(error)) => order_status(error),
-        Some(_) => StatusCode::CONFLICT,
-    };
+    let status = refused.as_ref().map_or(StatusCode::OK, payment_status);
     let message = refused.map(|error| error.to_string()).unwrap_or_default();
     match my_order_page(state, customer, lang, number, message).await {
         Ok(order) => page(status, &order),
