@@ -182,6 +182,14 @@ pub async fn download(state: &AppState, number: &OrderNumber) -> Result<Pdf, Inv
     Ok(Pdf { name: format!("{name}.pdf"), bytes: opened.expose().to_vec() })
 }
 
+/// Invoices that wait for a person, the oldest first, at most `most`: for the seller's log-in at the tax bureau, or for an operator.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn needing_person(db: &Db, most: u16) -> Result<Vec<(OrderNumber, i64, InvoiceRow)>, DbError> {
+    row::needing_person(db, i64::from(most)).await
+}
+
 /// How many invoices wait until the seller has logged in at the tax bureau.
 ///
 /// # Errors

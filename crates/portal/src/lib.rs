@@ -7,6 +7,7 @@ pub mod codes;
 pub mod config;
 pub mod customers;
 pub mod db;
+pub mod depths;
 pub mod drafts;
 pub mod enrol;
 pub mod init;

@@ -444,7 +444,10 @@ async fn list_webhooks(config: &Config, again: bool) -> anyhow::Result<()> {
         print(&format!("{time}  {}  {state}  ×{}  {}", event.order, event.tries, event.error));
     }
     if again {
-        print(&format!("{} are sent anew", webhooks::revive(&db, Clock::system().now_ms()).await?));
+        print(&format!(
+            "{} are sent anew",
+            webhooks::revive(&db, &Actor::CommandLine, Clock::system().now_ms()).await?
+        ));
     }
     let depths = webhooks::depths(&db).await?;
     print(&format!("{} events wait, {} were given up", depths.waiting, depths.dead));

@@ -1,6 +1,7 @@
 //! The operators' pages.
 
 mod account;
+mod attention;
 mod audit;
 mod facts;
 mod login;
@@ -22,6 +23,7 @@ use axum::{
 };
 
 pub(super) use account::routes as account_routes;
+pub(super) use attention::routes as attention_routes;
 pub(super) use audit::audit;
 pub(super) use facts::{Section, mask_documents, sections};
 pub(super) use login::{log_in, log_out, login_form, secret};
@@ -44,11 +46,12 @@ use super::{
 use crate::{operators::Role, orders::OrderError};
 
 /// The main menu.
-const MENU: [(&str, &str, &str); 9] = [
+const MENU: [(&str, &str, &str); 10] = [
     ("/review", "审核", "Review"),
     ("/orders", "订单", "Orders"),
     ("/paper", "纸质录入", "Paper"),
     ("/refunds", "退款", "Refunds"),
+    ("/attention", "待处理", "Attention"),
     ("/stock", "库存", "Stock"),
     ("/stations", "制证站", "Stations"),
     ("/programmes", "项目", "Programmes"),
