@@ -194,8 +194,7 @@ pub async fn needing_person(db: &Db, most: u16) -> Result<Vec<(OrderNumber, i64,
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn needing_tax_login(db: &Db) -> Result<u64, DbError> {
-    let count: i64 =
-        sqlx::query_scalar("select count(*) from invoices where needs_login = 1").fetch_one(db).await?;
-    Ok(count.unsigned_abs())
+pub async fn needing_tax_login(db: &Db) -> Result<i64, DbError> {
+    let count = "select count(*) from invoices where needs_login = 1";
+    Ok(sqlx::query_scalar::<Sql, i64>(count).fetch_one(db).await?)
 }

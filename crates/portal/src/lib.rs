@@ -24,6 +24,7 @@ pub mod payments;
 pub mod pictures;
 pub mod programmes;
 pub mod qr;
+pub mod readiness;
 pub mod refunds;
 pub mod retention;
 pub mod review;

@@ -21,6 +21,7 @@ use portal::{
     outside::Outside,
     payments,
     programmes::Programmes,
+    readiness::VaultWatch,
     retention,
     seal::Sealer,
     stations::{self, KeyFate, Release},
@@ -271,7 +272,8 @@ async fn state(config: Config) -> anyhow::Result<AppState> {
     let vault = stations::open_vault(&config).await?;
     let clock = Clock::system();
     let sealer = Sealer::open(&db, &vault, clock.now_ms()).await?;
-    Ok(AppState::new(db, programmes, config, clock, sealer))
+    let state = AppState::new(db, programmes, config, clock, sealer);
+    Ok(state.with_vault(VaultWatch::new(move || vault.check())))
 }
 
 /// Everything, with the services of others.

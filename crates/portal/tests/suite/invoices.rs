@@ -86,7 +86,7 @@ impl Office {
         pdf.map(|pdf| pdf.bytes).map_err(|error| error.to_string())
     }
 
-    fn needing_tax_login(&self) -> u64 {
+    fn needing_tax_login(&self) -> i64 {
         self.bench.runtime.block_on(invoices::needing_tax_login(&self.bench.state.db)).unwrap()
     }
 
