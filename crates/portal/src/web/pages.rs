@@ -25,7 +25,7 @@ use axum::{
 pub(super) use account::routes as account_routes;
 pub(super) use attention::routes as attention_routes;
 pub(super) use audit::audit;
-pub(super) use facts::{Section, mask_documents, sections};
+pub(super) use facts::{Section, mask, mask_documents, sections};
 pub(super) use login::{log_in, log_out, login_form, secret};
 pub(super) use order::{approve, ask_refund, cancel, decide_refund, order, payment, reject, release, reveal};
 pub(super) use orders::orders;
