@@ -38,7 +38,7 @@ struct MyOrderPage {
     /// What goes back, once a refund was asked for.
     refund: Option<Refund>,
     /// What comes next, in a sentence.
-    next: &'static str,
+    next: String,
     /// Whether and how the order can be cancelled.
     cancel: CancelTerms,
     message: String,
@@ -118,13 +118,14 @@ async fn my_order_page(
     let order = orders::load(state, number).await?;
     let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     let programme = state.programmes.title(&order.content.programme);
+    let working_days = state.programmes.get(&order.content.programme).and_then(|it| it.working_days);
     Ok(MyOrderPage {
         frame: ShopFrame::new(lang, Some(customer), "orders"),
         sections: sections(lang, &mask_documents(&order), programme),
         steps: timeline::steps(lang, &orders::history(&state.db, number).await?),
         waybill: stations::waybill(&state.db, number).await?,
         invoice: invoices::of_order(&state.db, number).await?,
-        next: timeline::next(lang, &order),
+        next: timeline::next(lang, &order, working_days),
         cancel: orders::cancel_terms(&mut *state.db.acquire().await?, &order).await?,
         pictures: pictures::list(&state.db, number.as_str()).await.or_else(no_pictures)?,
         refund: payments::refund_of(state, number).await?,
