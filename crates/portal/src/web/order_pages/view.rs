@@ -97,21 +97,13 @@ impl Mistakes {
         for error in errors {
             // A correction may not change what was paid for: that is said where the amount comes from.
             let field = if error.field == "payment" { "quantity".to_owned() } else { error.field };
-            mistakes.entry(field).or_insert_with(|| told(lang, &error.message));
+            mistakes.entry(field).or_insert_with(|| lang.told(&error.message));
         }
         Self(mistakes)
     }
 
     pub(super) fn of(&self, name: &str) -> String {
         self.0.get(name).cloned().unwrap_or_default()
-    }
-}
-
-/// A message of both languages, in one.
-pub(super) fn told(lang: Lang, message: &str) -> String {
-    match message.split_once(" (").and_then(|(zh, en)| Some((zh, en.strip_suffix(')')?))) {
-        Some((zh, en)) => lang.t(zh, en).to_owned(),
-        None => message.to_owned(),
     }
 }
 

@@ -118,7 +118,7 @@ const ASKED: u16 = SHOWN_MAX + 1;
 async fn money(state: &AppState, lang: Lang) -> Result<Part, DbError> {
     let troubles = payments::troubles(state, ASKED).await?.into_iter();
     let line = |it: payments::Trouble| Line {
-        what: format!("¥ {} · {}", it.amount, it.text),
+        what: format!("¥ {} · {}", it.amount, lang.told(&it.text)),
         order: it.order,
         since_ms: it.since_ms,
     };
