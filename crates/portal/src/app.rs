@@ -13,6 +13,7 @@ use crate::{
     outside::Outside,
     papers::Papers,
     programmes::Programmes,
+    readiness::VaultWatch,
     seal::Sealer,
     stations::SharedBoard,
 };
@@ -36,6 +37,8 @@ pub struct AppState {
     pub clock: Clock,
     /// Encryption of personal data.
     pub sealer: Sealer,
+    /// The vault, where this process has one.
+    pub vault: Option<VaultWatch>,
     /// Stations as last heard of.
     pub stations: StationBoard,
     /// Log-in attempts.
@@ -65,6 +68,7 @@ impl AppState {
             config: Arc::new(config),
             clock,
             sealer,
+            vault: None,
             stations: Arc::new(watch::Sender::new(BTreeMap::new())),
             throttle,
             live: Arc::new(Semaphore::new(LIVE_MAX)),
@@ -80,6 +84,12 @@ impl AppState {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         matches!(self.config.database, Database::Postgres { .. })
+    }
+
+    /// The same with a vault that is watched.
+    #[must_use]
+    pub fn with_vault(self, vault: VaultWatch) -> Self {
+        Self { vault: Some(vault), ..self }
     }
 
     /// The same with these services outside; without this there are none.

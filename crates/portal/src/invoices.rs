@@ -206,12 +206,19 @@ pub async fn download(state: &AppState, number: &OrderNumber) -> Result<Pdf, Inv
     Ok(Pdf { name: format!("{name}.pdf"), bytes: opened.expose().to_vec() })
 }
 
+/// Invoices that wait for a person, the oldest first, at most `most`: for the seller's log-in at the tax bureau, or for an operator.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn needing_person(db: &Db, most: u16) -> Result<Vec<(OrderNumber, i64, InvoiceRow)>, DbError> {
+    row::needing_person(db, i64::from(most)).await
+}
+
 /// How many invoices wait until the seller has logged in at the tax bureau.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn needing_tax_login(db: &Db) -> Result<u64, DbError> {
-    let count: i64 =
-        sqlx::query_scalar("select count(*) from invoices where needs_login = 1").fetch_one(db).await?;
-    Ok(count.unsigned_abs())
+pub async fn needing_tax_login(db: &Db) -> Result<i64, DbError> {
+    let count = "select count(*) from invoices where needs_login = 1";
+    Ok(sqlx::query_scalar::<Sql, i64>(count).fetch_one(db).await?)
 }

@@ -144,22 +144,16 @@ impl SheetCheck {
 }
 
 /// Compares the code on a picture with what the letter would say today; `None` for a picture that carries no code.
-///
-/// A letter that was printed while the order was a draft carries the draft's number.
 #[must_use]
 pub fn check(state: &AppState, facts: &LetterFacts<'_>, picture: &Picture) -> Option<SheetCheck> {
     let read = picture.sheet.as_deref()?;
     if read.is_empty() {
         return Some(SheetCheck::Unreadable);
     }
-    let numbers = [facts.number, picture.first_owner.as_str()];
-    let expected = numbers.map(|number| LetterFacts { number, ..*facts }.code(state, picture.kind));
-    if expected.iter().any(|code| code == read) {
+    let expected = facts.code(state, picture.kind);
+    if expected == read {
         return Some(SheetCheck::Matches);
     }
-    let begins = |code: &String| {
-        code.rsplit_once(':')
-            .is_some_and(|(begin, _)| read.rsplit_once(':').is_some_and(|(read, _)| read == begin))
-    };
-    Some(if expected.iter().any(begins) { SheetCheck::Outdated } else { SheetCheck::Other })
+    let begin = |code: &str| code.rsplit_once(':').map(|(begin, _)| begin.to_owned());
+    Some(if begin(&expected) == begin(read) { SheetCheck::Outdated } else { SheetCheck::Other })
 }

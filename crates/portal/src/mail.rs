@@ -3,12 +3,14 @@
 use std::{process::Stdio, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use model::OrderNumber;
 use sqlx::Row as _;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::{
     app::AppState,
-    db::{DbError, Sql, Transaction, begin_write, damaged},
+    db::{Db, DbError, Row, Sql, Transaction, begin_write, damaged},
+    depths::{Depths, FAILED_MS},
     seal::SealError,
 };
 
@@ -37,7 +39,7 @@ pub struct Mailer {
 
 /// A mail to be.
 pub(crate) struct Letter<'a> {
-    /// Unique.
+    /// Unique; begins with the number of the order it is about.
     pub id: &'a str,
     pub to: &'a str,
     pub subject: &'a str,
@@ -113,6 +115,55 @@ async fn settle(state: &AppState, id: &str, tries: i64, sent: Result<(), String>
         .await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// A mail that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedMail {
+    /// The order it is about.
+    pub order: OrderNumber,
+    /// When it was written.
+    pub created_ms: i64,
+    /// The program's last complaint.
+    pub trouble: String,
+}
+
+/// Mails of the last fourteen days that were given up, the newest first, at most `most`.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn failed(state: &AppState, most: u16) -> Result<Vec<FailedMail>, DbError> {
+    let rows = sqlx::query::<Sql>(
+        "select id, trouble, created_ms from mails where created_ms >= $1 and state = 'failed' \
+         order by created_ms desc, id limit $2",
+    )
+    .bind(state.clock.now_ms() - FAILED_MS)
+    .bind(i64::from(most))
+    .fetch_all(&state.db)
+    .await?;
+    let failed = |row: &Row| {
+        let id: &str = row.try_get("id")?;
+        let order = id.split('-').next().and_then(|order| order.parse().ok());
+        Ok(FailedMail {
+            order: order.ok_or_else(|| damaged(format!("the mail {id}")))?,
+            created_ms: row.try_get("created_ms")?,
+            trouble: row.try_get("trouble")?,
+        })
+    };
+    rows.iter().map(failed).collect()
+}
+
+/// How many mails wait, and how many of the last fourteen days were given up.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn depths(db: &Db, now_ms: i64) -> Result<Depths, DbError> {
+    let waiting = "select count(*) from mails where next_ms is not null";
+    let dead = "select count(*) from mails where created_ms >= $1 and state = 'failed'";
+    Ok(Depths {
+        waiting: sqlx::query_scalar::<Sql, i64>(waiting).fetch_one(db).await?,
+        dead: sqlx::query_scalar::<Sql, i64>(dead).bind(now_ms - FAILED_MS).fetch_one(db).await?,
+    })
 }
 
 async fn forget(state: &AppState, before_ms: i64) -> Result<(), DbError> {

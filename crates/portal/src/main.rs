@@ -21,6 +21,7 @@ use portal::{
     outside::Outside,
     payments,
     programmes::Programmes,
+    readiness::VaultWatch,
     retention,
     seal::Sealer,
     stations::{self, KeyFate, Release},
@@ -272,7 +273,8 @@ async fn state(config: Config) -> anyhow::Result<AppState> {
     let vault = stations::open_vault(&config).await?;
     let clock = Clock::system();
     let sealer = Sealer::open(&db, &vault, clock.now_ms()).await?;
-    Ok(AppState::new(db, programmes, config, clock, sealer))
+    let state = AppState::new(db, programmes, config, clock, sealer);
+    Ok(state.with_vault(VaultWatch::new(move || vault.check())))
 }
 
 /// Everything, with the services of others.
@@ -446,7 +448,10 @@ async fn list_webhooks(config: &Config, again: bool) -> anyhow::Result<()> {
         print(&format!("{time}  {}  {state}  ×{}  {}", event.order, event.tries, event.error));
     }
     if again {
-        print(&format!("{} are sent anew", webhooks::revive(&db, Clock::system().now_ms()).await?));
+        print(&format!(
+            "{} are sent anew",
+            webhooks::revive(&db, &Actor::CommandLine, Clock::system().now_ms()).await?
+        ));
     }
     let depths = webhooks::depths(&db).await?;
     print(&format!("{} events wait, {} were given up", depths.waiting, depths.dead));

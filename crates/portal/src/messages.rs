@@ -6,13 +6,15 @@
 mod outbox;
 mod sending;
 
+use model::OrderNumber;
 use sqlx::Row as _;
 
 pub use sending::turn;
 
 use crate::{
     app::AppState,
-    db::{DbError, Row, Sql, Transaction, damaged},
+    db::{Db, DbError, Row, Sql, Transaction, damaged},
+    depths::{Depths, FAILED_MS},
     orders::{self, OrderError, Standing},
 };
 
@@ -175,23 +177,62 @@ fn short(text: &str) -> String {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn of_order(state: &AppState, number: &model::OrderNumber) -> Result<Vec<MessageRow>, DbError> {
+pub async fn of_order(state: &AppState, number: &OrderNumber) -> Result<Vec<MessageRow>, DbError> {
     let rows = sqlx::query::<Sql>(
         "select kind, state, trouble, created_ms, sent_ms from messages where order_number = $1 order by created_ms, id",
     )
     .bind(number.as_str())
     .fetch_all(&state.db)
     .await?;
-    let message = |row: &Row| {
-        Ok(MessageRow {
-            kind: row.try_get("kind")?,
-            state: MessageState::from_code(row.try_get("state")?)?,
-            trouble: row.try_get("trouble")?,
-            created_ms: row.try_get("created_ms")?,
-            sent_ms: row.try_get("sent_ms")?,
-        })
-    };
     rows.iter().map(message).collect()
+}
+
+fn message(row: &Row) -> Result<MessageRow, DbError> {
+    Ok(MessageRow {
+        kind: row.try_get("kind")?,
+        state: MessageState::from_code(row.try_get("state")?)?,
+        trouble: row.try_get("trouble")?,
+        created_ms: row.try_get("created_ms")?,
+        sent_ms: row.try_get("sent_ms")?,
+    })
+}
+
+/// Messages of the last fourteen days that were given up and whose news still holds, the newest first, at most `most`. The customer does
+/// not know it by SMS.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn failed(state: &AppState, most: u16) -> Result<Vec<(OrderNumber, MessageRow)>, DbError> {
+    let rows = sqlx::query::<Sql>(
+        "select m.order_number, m.kind, m.state, m.trouble, m.created_ms, m.sent_ms from messages m \
+         join orders o on o.number = m.order_number where m.state = 'failed' and m.created_ms >= $1 \
+         and (m.kind = 'shipped' or (m.kind = 'approved' and o.state = 'awaiting_production') \
+         or (m.kind = 'rejected' and o.state = 'rejected')) order by m.created_ms desc, m.id limit $2",
+    )
+    .bind(state.clock.now_ms() - FAILED_MS)
+    .bind(i64::from(most))
+    .fetch_all(&state.db)
+    .await?;
+    let with_order = |row: &Row| {
+        let order: &str = row.try_get("order_number")?;
+        let order = order.parse().map_err(|_| damaged(format!("the order number {order:?}")))?;
+        Ok((order, message(row)?))
+    };
+    rows.iter().map(with_order).collect()
+}
+
+/// How many messages wait, and how many of the last fourteen days were given up.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn depths(db: &Db, now_ms: i64) -> Result<Depths, DbError> {
+    let waiting =
+        "select count(*) from messages where next_ms is not null and state in ('waiting', 'sending')";
+    let dead = "select count(*) from messages where created_ms >= $1 and state = 'failed'";
+    Ok(Depths {
+        waiting: sqlx::query_scalar::<Sql, i64>(waiting).fetch_one(db).await?,
+        dead: sqlx::query_scalar::<Sql, i64>(dead).bind(now_ms - FAILED_MS).fetch_one(db).await?,
+    })
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub use reconcile::{Difference, Reconciliation, reconcile};
 pub use refund::{Refund, RefundState, refund, refund_of};
 pub use settle::Outcome;
 pub use store::PaymentState;
-pub use trouble::{Trouble, troubles};
+pub use trouble::{Trouble, settle_troubles, trouble_count, troubles};
 pub use turn::turn;
 
 use std::sync::Arc;

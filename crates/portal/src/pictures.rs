@@ -11,7 +11,7 @@ mod view;
 use crate::{db::DbError, papers::PapersError, seal::SealError};
 
 pub use crate::programmes::PictureKind;
-pub use store::{delete, get, list, move_to, put};
+pub use store::{delete, get, list, put};
 pub use view::{view, watermarked};
 
 /// A picture that is sent has at most so many bytes.
@@ -38,8 +38,6 @@ pub struct Picture {
     pub id: String,
     /// The draft or order it belongs to.
     pub owner: String,
-    /// The draft or order it was sent for.
-    pub first_owner: String,
     /// What it shows.
     pub kind: PictureKind,
     /// Its size as JPEG.

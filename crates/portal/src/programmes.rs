@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, path::Path};
 use model::{Fen, Secret};
 use wire::CertificateKind;
 
-pub use customers::{Agreement, Home, Retention, SmsTemplates};
+pub use customers::{Agreement, Home, Retention, Review, SmsTemplates};
 pub use file::{
     Carrier, Encoding, IdType, InvoiceDelivery, InvoiceKind, Offer, Payer, PaymentMethod, PictureKind,
     UnitKind, Verification,
@@ -64,6 +64,10 @@ pub struct Programme {
     pub payer: Payer,
     /// Days after the pack check after which an order is completed if nobody says otherwise.
     pub completed_after_days: u32,
+    /// Working days from approval within which the keys are made and sent; `None` = none are promised.
+    pub working_days: Option<u8>,
+    /// What reviewers are offered.
+    pub review: Review,
     /// The PIN a new key is given (row S3.8).
     pub initial_user_pin: Secret,
     /// Firmware profiles whose keys may be used, `vendor/model`; empty = any.

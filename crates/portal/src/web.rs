@@ -120,6 +120,7 @@ fn page_routes() -> Router<AppState> {
         .route("/stations", get(pages::stations))
         .route("/stations/live", get(live::stream))
         .merge(pages::account_routes())
+        .merge(pages::attention_routes())
         .merge(pages::review_routes())
         .merge(pages::packing_routes())
         .merge(pages::paper_routes())

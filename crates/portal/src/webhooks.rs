@@ -14,6 +14,7 @@ use crate::{
     app::AppState,
     audit::{self, What},
     db::{Db, DbError, Row, Sql, Transaction, begin_write, damaged},
+    depths::Depths,
     orders::Actor,
 };
 
@@ -44,15 +45,6 @@ pub struct Event {
     pub tries: i64,
     /// What was wrong with the last.
     pub error: String,
-}
-
-/// Events by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Depths {
-    /// Not told yet.
-    pub waiting: i64,
-    /// Given up.
-    pub dead: i64,
 }
 
 /// Brings the targets in the database to what the config says: changes are noted for these programmes alone.
@@ -149,7 +141,7 @@ async fn keep(state: &AppState, event: &Event, sent: Result<(), String>) -> Resu
     }
     tx.commit().await?;
     if delivery == "dead" {
-        tracing::error!(order = %event.order, error, "a platform was not told of an order's state; `portal webhooks` lists such events");
+        tracing::error!(order = %event.order, error, "a platform was not told of an order's state; /attention and `portal webhooks` list such events");
     }
     Ok(())
 }
@@ -158,7 +150,7 @@ async fn keep(state: &AppState, event: &Event, sent: Result<(), String>) -> Resu
 ///
 /// # Errors
 /// The database's.
-pub async fn revive(db: &Db, now_ms: i64) -> Result<u64, DbError> {
+pub async fn revive(db: &Db, actor: &Actor, now_ms: i64) -> Result<u64, DbError> {
     let mut tx = begin_write(db).await?;
     let revived = sqlx::query::<Sql>(
         "update webhook_events set delivery = 'waiting', tries = 0, next_ms = $1 where delivery = 'dead'",
@@ -167,15 +159,8 @@ pub async fn revive(db: &Db, now_ms: i64) -> Result<u64, DbError> {
     .execute(&mut *tx)
     .await?
     .rows_affected();
-    audit::record(
-        &mut tx,
-        now_ms,
-        &Actor::CommandLine,
-        What::WebhooksRevived,
-        &"all",
-        &format!("events={revived}"),
-    )
-    .await?;
+    audit::record(&mut tx, now_ms, actor, What::WebhooksRevived, &"all", &format!("events={revived}"))
+        .await?;
     tx.commit().await?;
     Ok(revived)
 }

@@ -52,6 +52,23 @@ impl Line {
         }
     }
 
+    /// Runs `work` in a session that is closed afterwards. It waits for no other caller, so it relies on their log-in, which holds for all
+    /// sessions of a token; where that is gone, it takes its turn.
+    pub(crate) fn aside<T>(&self, work: impl Fn(&Session) -> Result<T, Failure>) -> Result<T, VaultError> {
+        let asked = || {
+            let label = &self.settings.token_label;
+            let slot = module::find_slot(&self.module, label)?;
+            let slot = slot.ok_or_else(|| VaultError::NoToken { label: label.clone() })?;
+            work(&self.module.open_rw_session(slot)?)
+        };
+        match asked() {
+            Ok(answer) => Ok(answer),
+            Err(Failure::Verdict(error)) => Err(error),
+            Err(Failure::Token(error)) if broken(&error) => self.run(work),
+            Err(Failure::Token(error)) => Err(token_error(&self.settings.token_label, &error)),
+        }
+    }
+
     fn attempt<T>(
         &self,
         state: &mut State,

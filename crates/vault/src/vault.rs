@@ -61,6 +61,14 @@ impl Vault {
         initialise(settings, so_pin)
     }
 
+    /// Whether the token works now: it derives something that is thrown away. Other calls are not waited for. Blocks as they do.
+    ///
+    /// # Errors
+    /// As [`Vault::device_key`].
+    pub fn check(&self) -> Result<(), VaultError> {
+        self.0.aside(|session| mac(session, DEVICE_KEY, b"check").map(|_| ()))
+    }
+
     /// The device authentication key of one key: 16 bytes, the same for the same maker, model and serial.
     /// First half of HMAC-SHA-256 in the HSM under [`DEVICE_KEY`].
     ///

@@ -262,6 +262,19 @@ on_token!(a_lost_session_is_opened_again, {
     }
 });
 
+on_token!(a_check_fails_when_the_token_is_gone_and_passes_when_it_works, {
+    let vault = fresh();
+    vault.check().unwrap();
+    // Logged out, as after a token that was pulled: the next question logs in again.
+    session(&pkcs11()).logout().unwrap();
+    vault.check().unwrap();
+    for token in std::fs::read_dir(std::env::var_os(STORE).unwrap()).unwrap() {
+        std::fs::remove_dir_all(token.unwrap().path()).unwrap();
+    }
+    let error = vault.check().unwrap_err();
+    assert!(!error.to_string().contains(PIN), "{error}");
+});
+
 on_token!(what_is_absent_is_named_with_the_remedy, {
     let error = Vault::open(&settings("station")).unwrap_err();
     assert!(matches!(error, VaultError::NoToken { .. }), "{error}");

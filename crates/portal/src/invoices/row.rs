@@ -143,7 +143,7 @@ impl Invoice {
 }
 
 const COLUMNS: &str = "select order_number, kind, state, attempt, red, needs_login, asks, number, red_number, issued_ms, \
-                       next_ms, trouble from invoices";
+                       next_ms, trouble, created_ms from invoices";
 
 pub(super) async fn find(
     connection: &mut Connection,
@@ -181,6 +181,23 @@ pub(super) async fn of_customer(
         })
     };
     rows.iter().map(listed).collect()
+}
+
+/// What waits for a person, the oldest first: order, since when, and the invoice.
+pub(super) async fn needing_person(
+    db: &Db,
+    most: i64,
+) -> Result<Vec<(OrderNumber, i64, InvoiceRow)>, DbError> {
+    let sql = format!(
+        "{COLUMNS} where needs_login = 1 or state in ('failed', 'red_failed') \
+         or (state in ('asked', 'submitted', 'reddening') and next_ms is null) order by created_ms, order_number limit $1"
+    );
+    let rows = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(most).fetch_all(db).await?;
+    let waiting = |row: &Row| {
+        let invoice = read(row)?;
+        Ok((invoice.order.clone(), row.try_get("created_ms")?, invoice.into()))
+    };
+    rows.iter().map(waiting).collect()
 }
 
 fn read(row: &Row) -> Result<Invoice, DbError> {

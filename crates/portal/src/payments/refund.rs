@@ -68,9 +68,12 @@ pub struct Refund {
     pub answer: String,
     /// How often it was tried.
     pub tries: i64,
+    /// When it was asked for.
+    pub created_ms: i64,
 }
 
-const COLUMNS: &str = "out_request_no, out_trade_no, order_number, amount_fen, state, answer, tries";
+const COLUMNS: &str =
+    "out_request_no, out_trade_no, order_number, amount_fen, state, answer, tries, created_ms";
 
 fn read(row: &Row) -> Result<Refund, DbError> {
     let out_request_no: String = row.try_get("out_request_no")?;
@@ -84,6 +87,7 @@ fn read(row: &Row) -> Result<Refund, DbError> {
         state,
         answer: row.try_get("answer")?,
         tries: row.try_get("tries")?,
+        created_ms: row.try_get("created_ms")?,
         out_request_no,
     })
 }
@@ -151,23 +155,43 @@ pub async fn refund(
     } else if refunds.is_empty() {
         return Err(PaymentError::NothingToRefund);
     } else {
-        sqlx::query::<Sql>(
-            "update refunds set state = 'wanted', tries = 0, next_ms = $2 where order_number = $1 and state = 'stuck'",
-        )
-        .bind(number.as_str())
-        .bind(now_ms)
-        .execute(&mut *tx)
-        .await?;
+        free_stuck(&mut tx, number, actor, now_ms).await?;
     }
     tx.commit().await?;
-    if let Some(client) = &state.outside.alipay {
-        for wanted in of_order(&mut *state.db.acquire().await?, number).await? {
-            if wanted.state == RefundState::Wanted {
-                attempt(state, client, &wanted).await?;
-            }
+    attempt_wanted(state, number).await?;
+    refund_of(state, number).await?.ok_or(PaymentError::NothingToRefund)
+}
+
+/// Lets an order's refunds that Alipay refused be tried again; false if there is none. The caller commits.
+pub(super) async fn free_stuck(
+    tx: &mut Transaction,
+    number: &OrderNumber,
+    actor: &Actor,
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    let freed = sqlx::query::<Sql>(
+        "update refunds set state = 'wanted', tries = 0, next_ms = $2 where order_number = $1 and state = 'stuck'",
+    )
+    .bind(number.as_str())
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?
+    .rows_affected();
+    if freed > 0 {
+        audit::record(tx, now_ms, actor, What::RefundWanted, number, &format!("again={freed}")).await?;
+    }
+    Ok(freed > 0)
+}
+
+/// Tries an order's refunds at once; what Alipay does not answer is tried again by [`turn`].
+pub(super) async fn attempt_wanted(state: &AppState, number: &OrderNumber) -> Result<(), PaymentError> {
+    let Some(client) = &state.outside.alipay else { return Ok(()) };
+    for wanted in of_order(&mut *state.db.acquire().await?, number).await? {
+        if wanted.state == RefundState::Wanted {
+            attempt(state, client, &wanted).await?;
         }
     }
-    refund_of(state, number).await?.ok_or(PaymentError::NothingToRefund)
+    Ok(())
 }
 
 /// Writes a refund down. The caller commits.

@@ -7,10 +7,18 @@ use super::{
     refund,
     store::{self, COLUMNS},
 };
-use crate::{app::AppState, db::Sql};
+use crate::{
+    app::AppState,
+    db::{Db, DbError, Sql, begin_write},
+    orders::Actor,
+};
 
-/// Troubles shown at most, of each kind.
-const SHOWN_MAX: i64 = 100;
+/// Why money of another amount goes back, in the books.
+const REASON: &str = "实付金额与应付不符";
+
+/// Money of a wrong amount that nobody sent back yet.
+const WRONG: &str = "state = 'paid' and trouble = 'amount' \
+                     and not exists (select 1 from refunds r where r.out_trade_no = payments.out_trade_no)";
 
 /// Money that does not go its way by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,19 +29,20 @@ pub struct Trouble {
     pub out_trade_no: String,
     /// How much.
     pub amount: Fen,
+    /// When the payment was offered, or the refund asked for.
+    pub since_ms: i64,
     /// What is wrong and what to do, Chinese with English in brackets.
     pub text: String,
 }
 
-/// Money of a wrong amount that was not sent back, and refunds that Alipay refuses; the oldest first.
+/// Money of a wrong amount that was not sent back, and refunds that Alipay refuses; the oldest first, at most `most` of each.
 ///
 /// # Errors
 /// The database's.
-pub async fn troubles(state: &AppState) -> Result<Vec<Trouble>, PaymentError> {
-    let sql = format!(
-        "select {COLUMNS} from payments where state = 'paid' and trouble = 'amount' order by paid_ms limit $1"
-    );
-    let rows = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(SHOWN_MAX).fetch_all(&state.db).await?;
+pub async fn troubles(state: &AppState, most: u16) -> Result<Vec<Trouble>, DbError> {
+    let sql = format!("select {COLUMNS} from payments where {WRONG} order by paid_ms limit $1");
+    let most = i64::from(most);
+    let rows = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(most).fetch_all(&state.db).await?;
     let mut troubles = Vec::new();
     for row in &rows {
         let row = store::attempt(row)?;
@@ -42,17 +51,57 @@ pub async fn troubles(state: &AppState) -> Result<Vec<Trouble>, PaymentError> {
             order: row.order,
             out_trade_no: row.out_trade_no,
             amount: paid,
+            since_ms: row.created_ms,
             text: format!("应付 {due} 元，实付 {paid} 元：请退款 (due {due}, paid {paid} yuan: refund it)"),
         });
     }
-    for refund in refund::stuck(state, SHOWN_MAX).await? {
+    for refund in refund::stuck(state, most).await? {
         let code = &refund.answer;
         troubles.push(Trouble {
             text: format!("退款被支付宝拒绝 {code}：处理后请再次退款 (Alipay refuses the refund, {code}: settle that and refund again)"),
             order: refund.order,
             out_trade_no: refund.out_trade_no,
             amount: refund.amount,
+            since_ms: refund.created_ms,
         });
     }
     Ok(troubles)
+}
+
+/// How many [`troubles`] there are.
+///
+/// # Errors
+/// The database's.
+pub async fn trouble_count(db: &Db) -> Result<i64, DbError> {
+    let count = format!(
+        "select (select count(*) from payments where {WRONG}) + (select count(*) from refunds where state = 'stuck')"
+    );
+    Ok(sqlx::query_scalar::<Sql, i64>(sqlx::AssertSqlSafe(count)).fetch_one(db).await?)
+}
+
+/// Ends an order's [`troubles`]: money of a wrong amount goes back, and a refund that is stuck is asked for again. What the order was paid
+/// with stays: that goes back by two people alone.
+///
+/// # Errors
+/// [`PaymentError::NothingToRefund`], the database's. What Alipay says is in the troubles that are left.
+pub async fn settle_troubles(
+    state: &AppState,
+    number: &OrderNumber,
+    actor: &Actor,
+) -> Result<(), PaymentError> {
+    let now_ms = state.clock.now_ms();
+    let mut tx = begin_write(&state.db).await?;
+    let mut found = refund::free_stuck(&mut tx, number, actor, now_ms).await?;
+    let sql = format!("select {COLUMNS} from payments where order_number = $1 and {WRONG}");
+    let wrong = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(number.as_str());
+    for row in &wrong.fetch_all(&mut *tx).await? {
+        let row = store::attempt(row)?;
+        refund::want_refund(&mut tx, &row, row.paid.unwrap_or(row.amount), actor, REASON, now_ms).await?;
+        found = true;
+    }
+    if !found {
+        return Err(PaymentError::NothingToRefund);
+    }
+    tx.commit().await?;
+    refund::attempt_wanted(state, number).await
 }

@@ -22,7 +22,7 @@ use crate::{
 /// How long a picture waits for its turn to be decoded.
 const TURN_WAIT: Duration = Duration::from_secs(30);
 
-const COLUMNS: &str = "id, owner, first_owner, kind, bytes, width, height, sheet, created_ms";
+const COLUMNS: &str = "id, owner, kind, bytes, width, height, sheet, created_ms";
 
 /// Takes a picture; it replaces the one of its kind that the owner had. The same picture twice is one.
 ///
@@ -59,7 +59,6 @@ pub(super) async fn put_by(
     let picture = Picture {
         id: new_id()?,
         owner: owner.to_owned(),
-        first_owner: owner.to_owned(),
         kind,
         bytes: i64::try_from(decoded.jpeg.len()).map_err(|_| PictureError::TooLarge)?,
         width: decoded.width.into(),
@@ -159,7 +158,6 @@ fn picture(row: &Row) -> Result<Picture, DbError> {
     Ok(Picture {
         id: row.try_get("id")?,
         owner: row.try_get("owner")?,
-        first_owner: row.try_get("first_owner")?,
         kind: kind_from_code(&kind).ok_or_else(|| damaged(format!("the kind of a picture {kind:?}")))?,
         bytes: row.try_get("bytes")?,
         width: row.try_get("width")?,
@@ -191,26 +189,6 @@ pub async fn get(state: &AppState, id: &str) -> Result<Option<(Picture, Secret)>
     let Some(row) = row else { return Ok(None) };
     let sealed: Vec<u8> = row.try_get("sealed")?;
     Ok(Some((picture(&row)?, state.sealer.open_sealed(&context(id), &sealed)?)))
-}
-
-/// Gives `from`'s pictures to `to`, inside a transaction: of a kind that both have, `from`'s stays. Links of `from` end.
-///
-/// # Errors
-/// The database's.
-pub async fn move_to(tx: &mut Connection, from: &str, to: &str) -> Result<(), PictureError> {
-    sqlx::query::<Sql>(
-        "delete from pictures where owner = $2 and kind in (select kind from pictures where owner = $1)",
-    )
-    .bind(from)
-    .bind(to)
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query::<Sql>("update pictures set owner = $2 where owner = $1")
-        .bind(from)
-        .bind(to)
-        .execute(&mut *tx)
-        .await?;
-    links::end(tx, from).await
 }
 
 /// Deletes an owner's pictures and links, inside a transaction. Gives the digests of what was deleted.

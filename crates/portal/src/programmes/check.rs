@@ -72,6 +72,8 @@ fn trusted(id: &str, file: ProgrammeFile, unit: Option<Template>, personal: Opti
         carrier: file.shipping.carrier,
         payer: file.shipping.payer,
         completed_after_days: file.shipping.completed_after_days,
+        working_days: file.shipping.working_days,
+        review: file.review,
         initial_user_pin: file.key.initial_user_pin,
         key_profiles: file.key.profiles,
         unit_certificate: unit,

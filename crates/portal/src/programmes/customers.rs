@@ -12,6 +12,10 @@ use super::{
 /// Longest time data is kept, in days: certificates of ten years, and what the law asks after them.
 const DAYS_MAX: u32 = 7_300;
 const AGREEMENT_CHARS_MAX: usize = 20_000;
+/// Each has a digit of the keyboard.
+const REASONS_MAX: usize = 9;
+/// A promise of more is none.
+const WORKING_DAYS_MAX: u8 = 60;
 
 /// A text that the customer must agree to before an order is taken.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -33,6 +37,15 @@ impl Agreement {
     pub fn paragraphs(&self) -> impl Iterator<Item = &str> {
         self.text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty())
     }
+}
+
+/// What reviewers are offered.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Review {
+    /// Reasons of a refusal that come often, by the digit that chooses each. The customer reads them.
+    pub reasons: Vec<String>,
 }
 
 /// The SMS service's templates and the name that stands before each message.
@@ -81,6 +94,12 @@ pub struct Retention {
 pub(super) fn check(checks: &mut Checks<'_>, file: &ProgrammeFile) {
     check_pictures(checks, file);
     check_agreements(checks, &file.agreements);
+    check_reasons(checks, &file.review.reasons);
+    if let Some(days) = file.shipping.working_days {
+        let what = format!("{days} is no number of days that customers are promised");
+        let fix = format!("use 1 to {WORKING_DAYS_MAX}, or delete the line to promise none");
+        checks.require((1..=WORKING_DAYS_MAX).contains(&days), "shipping.working_days", what, fix);
+    }
     check_sms(checks, &file.sms);
     check_home(checks, &file.home);
     for (field, days) in [
@@ -139,6 +158,19 @@ fn check_agreements(checks: &mut Checks<'_>, agreements: &[Agreement]) {
         let what = format!("it has {chars} characters");
         let fix = format!("write the text that customers agree to, at most {AGREEMENT_CHARS_MAX} characters");
         checks.require((1..=AGREEMENT_CHARS_MAX).contains(&chars), &at("text"), what, fix);
+    }
+}
+
+fn check_reasons(checks: &mut Checks<'_>, reasons: &[String]) {
+    let count = reasons.len();
+    let what = format!("there are {count} reasons");
+    let fix = format!("write 1 to {REASONS_MAX}: a reviewer chooses each by a digit");
+    checks.require((1..=REASONS_MAX).contains(&count), "review.reasons", what, fix);
+    let mut seen = BTreeSet::new();
+    for (index, reason) in reasons.iter().enumerate() {
+        let field = format!("review.reasons[{index}]");
+        check_line(checks, &field, reason);
+        checks.require(seen.insert(reason), &field, "it stands there twice", "name each reason once");
     }
 }
 

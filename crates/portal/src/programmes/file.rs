@@ -4,7 +4,7 @@ use model::Secret;
 use serde::{Deserialize, Serialize};
 use wire::CertificateKind;
 
-use super::customers::{Agreement, Home, Retention, SmsTemplates};
+use super::customers::{Agreement, Home, Retention, Review, SmsTemplates};
 
 /// A closed list of words: the code in files and interfaces, and the word on the page.
 macro_rules! words {
@@ -177,6 +177,7 @@ pub(super) struct ProgrammeFile {
     pub agreements: Vec<Agreement>,
     #[serde(default)]
     pub invoice: Option<InvoiceFile>,
+    pub review: Review,
     pub shipping: ShippingFile,
     pub key: KeyFile,
     pub certificate: CertificatesFile,
@@ -239,6 +240,8 @@ pub(super) struct ShippingFile {
     pub carrier: Carrier,
     pub payer: Payer,
     pub completed_after_days: u32,
+    #[serde(default)]
+    pub working_days: Option<u8>,
 }
 
 #[derive(Deserialize)]

@@ -11,6 +11,13 @@ const WATCHERS: &[Role] = &[Production, Stations, Auditor];
 /// Who decides about a refund: the second of two people.
 const REFUNDERS: &[Role] = &[Finance, Administrator];
 
+/// Who sees what went wrong with money, invoices and their mails.
+pub(super) const MONEY_TROUBLES: &[Role] = &[Finance, Administrator, Auditor];
+/// Who sees which customers were not told by SMS.
+pub(super) const NEWS_TROUBLES: &[Role] = &[Reviewer, Administrator, Auditor];
+/// Who sees what platforms were not told.
+pub(super) const PLATFORM_TROUBLES: &[Role] = &[Administrator, Auditor];
+
 /// Method, path as the router has it, roles of which one is enough.
 const ROUTES: &[(&str, &str, &[Role])] = &[
     ("GET", "/start", &Role::ALL),
@@ -37,6 +44,9 @@ const ROUTES: &[(&str, &str, &[Role])] = &[
     ("GET", "/paper", &[Reviewer]),
     ("POST", "/paper", &[Reviewer]),
     ("GET", "/refunds", &[Finance, Administrator, Auditor]),
+    ("GET", "/attention", &[Reviewer, Finance, Administrator, Auditor]),
+    ("POST", "/attention/webhooks", &[Administrator]),
+    ("POST", "/attention/payments/{number}", REFUNDERS),
     ("GET", "/review", &[Reviewer]),
     ("GET", "/review/{number}", &[Reviewer]),
     ("POST", "/review/{number}/approve", &[Reviewer]),

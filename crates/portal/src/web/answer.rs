@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::{
     operators::{OperatorError, Role, role_codes},
     orders::{FieldError, OrderError},
+    payments::PaymentError,
 };
 
 /// Why a request was not done.
@@ -65,6 +66,14 @@ pub(super) fn order_status(error: &OrderError) -> StatusCode {
         OrderError::SamePerson(_) => StatusCode::FORBIDDEN,
         OrderError::NoNumber => StatusCode::SERVICE_UNAVAILABLE,
         OrderError::Db(_) | OrderError::Seal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// What a payment's error is in HTTP.
+pub(super) fn payment_status(error: &PaymentError) -> StatusCode {
+    match error {
+        PaymentError::Order(error) => order_status(error),
+        _ => StatusCode::CONFLICT,
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     answer::ApiError,
-    pages::secret,
+    pages::{mask, secret},
     session::{self, Address, Operator},
 };
 use crate::{
@@ -103,6 +103,7 @@ pub(super) async fn show_order(
     Ok(Json(order_json(&state, &number(&text)?).await?).into_response())
 }
 
+/// An order as operators' programs read it: documents and mobiles are masked as on the page, where whole numbers are shown for a reason.
 async fn order_json(state: &AppState, number: &OrderNumber) -> Result<Value, ApiError> {
     let order = orders::load(state, number).await?;
     let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
@@ -118,7 +119,7 @@ async fn order_json(state: &AppState, number: &OrderNumber) -> Result<Value, Api
     Ok(json!({
         "number": order.number, "state": order.state, "reject_reason": order.reject_reason,
         "product_title": order.product_title, "amount_fen": order.amount, "created_at": rfc3339(order.created_ms),
-        "changed_at": rfc3339(order.changed_ms), "content": order.content, "history": history,
+        "changed_at": rfc3339(order.changed_ms), "content": mask(&order).content, "history": history,
         "jobs": orders::jobs(&state.db, number).await?, "made": made, "waybill": waybill,
     }))
 }

@@ -10,9 +10,9 @@ use axum::{
 };
 
 use super::{
-    api::number,
     lang::Lang,
     pages::page,
+    path::OrderPath,
     session::Operator,
     shop::{self, OwnOrder, ShopFrame},
 };
@@ -71,12 +71,8 @@ async fn request(
     State(state): State<AppState>,
     operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
 ) -> Response {
-    let number = match number(&text) {
-        Ok(number) => number,
-        Err(error) => return error.into_response(),
-    };
     match invoices::request(&state, &number, &operator.actor()).await {
         Ok(()) => Redirect::to(&format!("/orders/{number}")).into_response(),
         Err(error) => trouble(lang, &error),
@@ -87,12 +83,8 @@ async fn download(
     State(state): State<AppState>,
     _operator: Operator,
     lang: Lang,
-    Path(text): Path<String>,
+    OrderPath(number): OrderPath,
 ) -> Response {
-    let number = match number(&text) {
-        Ok(number) => number,
-        Err(error) => return error.into_response(),
-    };
     match invoices::download(&state, &number).await {
         Ok(pdf) => file(pdf),
         Err(error) => trouble(lang, &error),

@@ -52,6 +52,14 @@ impl Lang {
         }
     }
 
+    /// The part in this language of a message that has both: Chinese, then English in brackets.
+    pub(super) fn told(self, message: &str) -> String {
+        match message.split_once(" (").and_then(|(zh, en)| Some((zh, en.strip_suffix(')')?))) {
+            Some((zh, en)) => self.t(zh, en).to_owned(),
+            None => message.to_owned(),
+        }
+    }
+
     /// An order's state.
     pub(super) fn state(self, state: &OrderState) -> &'static str {
         match self {

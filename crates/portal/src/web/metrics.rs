@@ -18,7 +18,10 @@ use prometheus_client::{
 use subtle::ConstantTimeEq as _;
 
 use super::answer::log_trouble;
-use crate::{app::AppState, db::DbError, orders, stations, webhooks};
+use crate::{
+    app::AppState, db::DbError, invoices, mail, messages, orders, payments, readiness::database_answers,
+    stations, webhooks,
+};
 
 /// Upper bounds of the latency's buckets, in seconds; the goal is 50 ms.
 const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
@@ -67,26 +70,25 @@ async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// Whether requests can be served: the database answers. A broker that is away stops the stations alone.
+/// Whether requests can be served: database and vault answer. A broker that is away stops the stations alone.
 async fn ready(State(state): State<AppState>) -> Response {
-    let database = sqlx::query("select 1").execute(&state.db).await;
     let word = |yes: bool| if yes { "yes" } else { "no" };
-    let (leads, link) = (*state.leads.borrow(), *state.link.borrow());
-    let told = |database: bool| {
-        format!(
-            "database {}\nleads {}\nbroker {}\n",
-            word(database),
-            word(leads),
-            link.map_or("unknown", word)
-        )
+    let database = database_answers(&state.db).await;
+    let vault = match &state.vault {
+        Some(vault) => Some(vault.works().await),
+        None => None,
     };
-    match database {
-        Ok(_) => told(true).into_response(),
-        Err(error) => {
-            log_trouble(&error);
-            (StatusCode::SERVICE_UNAVAILABLE, told(false)).into_response()
-        }
-    }
+    let (leads, link) = (*state.leads.borrow(), *state.link.borrow());
+    let told = format!(
+        "database {}\nvault {}\nleads {}\nbroker {}\n",
+        word(database),
+        vault.map_or("unknown", word),
+        word(leads),
+        link.map_or("unknown", word)
+    );
+    let ready = database && vault != Some(false);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, told).into_response()
 }
 
 /// For whoever knows the token in the config's file; without `[metrics]` there is no such page.
@@ -136,19 +138,32 @@ async fn figures(state: &AppState) -> Result<Registry, DbError> {
         orders.get_or_create(&vec![("state", of.code().to_owned())]).set(count);
     }
     registry.register("portal_orders", "Orders by state", orders);
+    let now_ms = state.clock.now_ms();
     let hooks = webhooks::depths(&state.db).await?;
-    let events = Family::<Labels, Gauge>::default();
-    for (word, count) in [("waiting", hooks.waiting), ("dead", hooks.dead)] {
-        events.get_or_create(&vec![("delivery", word.to_owned())]).set(count);
+    let sms = messages::depths(&state.db, now_ms).await?;
+    let mails = mail::depths(&state.db, now_ms).await?;
+    for (name, help, depths) in [
+        ("portal_webhook_events", "Changes of state that a platform was not told of", hooks),
+        ("portal_messages", "SMS that wait, and that were given up in the last 14 days", sms),
+        ("portal_mails", "Mails that wait, and that were given up in the last 14 days", mails),
+    ] {
+        let outbox = Family::<Labels, Gauge>::default();
+        for (word, count) in [("waiting", depths.waiting), ("dead", depths.dead)] {
+            outbox.get_or_create(&vec![("delivery", word.to_owned())]).set(count);
+        }
+        registry.register(name, help, outbox);
     }
-    registry.register("portal_webhook_events", "Changes of state that a platform was not told of", events);
     let online = state.stations.borrow().values().filter(|status| status.online).count();
     let leased = orders::jobs_leased(&state.db).await?;
     let leads = i64::from(*state.leads.borrow());
+    let troubles = payments::trouble_count(&state.db).await?;
+    let tax_login = invoices::needing_tax_login(&state.db).await?;
     for (name, help, value) in [
         ("portal_leads", "Whether this portal serves the stations", leads),
         ("portal_stations_online", "Stations that are online", i64::try_from(online).unwrap_or(i64::MAX)),
         ("portal_jobs_leased", "Jobs that stations have", leased),
+        ("portal_payment_troubles", "Payments and refunds that wait for an operator", troubles),
+        ("portal_invoices_awaiting_login", "Invoices that wait for the log-in at the tax bureau", tax_login),
     ] {
         let gauge = Gauge::<i64>::default();
         gauge.set(value);

@@ -64,7 +64,7 @@ const OPERATIONS: &[Operation] = &[
     Operation {
         path: "/api/orders/{number}",
         id: "showOrder",
-        summary: "An order with its history, its jobs and what was made",
+        summary: "An order with its history, its jobs and what was made; numbers of documents and mobiles are masked",
         answers: &[(200, "Order")],
         refusals: &[400, 401, 403, 404],
         ..GET

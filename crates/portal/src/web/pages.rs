@@ -1,6 +1,7 @@
 //! The operators' pages.
 
 mod account;
+mod attention;
 mod audit;
 mod facts;
 mod login;
@@ -23,8 +24,9 @@ use axum::{
 };
 
 pub(super) use account::routes as account_routes;
+pub(super) use attention::routes as attention_routes;
 pub(super) use audit::audit;
-pub(super) use facts::{Section, mask_documents, sections};
+pub(super) use facts::{Section, mask, mask_documents, sections};
 pub(super) use login::{log_in, log_out, login_form, secret};
 pub(super) use order::{
     approve, ask_refund, cancel, decide_refund, delivered, order, payment, reject, release, reveal,
@@ -48,12 +50,13 @@ use super::{
 use crate::{operators::Role, orders::OrderError};
 
 /// The main menu.
-const MENU: [(&str, &str, &str); 10] = [
+const MENU: [(&str, &str, &str); 11] = [
     ("/review", "审核", "Review"),
     ("/orders", "订单", "Orders"),
     ("/paper", "纸质录入", "Paper"),
     ("/packing", "复核", "Pack check"),
     ("/refunds", "退款", "Refunds"),
+    ("/attention", "待处理", "Attention"),
     ("/stock", "库存", "Stock"),
     ("/stations", "制证站", "Stations"),
     ("/programmes", "项目", "Programmes"),

@@ -36,7 +36,8 @@ impl Operator {
         access::roles(method, path).is_some_and(|opening| self.has_any(opening))
     }
 
-    fn has_any(&self, opening: &[Role]) -> bool {
+    /// Whether the operator has one of these roles.
+    pub(super) fn has_any(&self, opening: &[Role]) -> bool {
         opening.iter().any(|role| self.roles.contains(role))
     }
 }

@@ -14,16 +14,16 @@ use portal::{
 use sandbox::invoice::{Control, Handle};
 use serde_json::{Value, json};
 
-const MINUTE_MS: i64 = 60_000;
+pub(crate) const MINUTE_MS: i64 = 60_000;
 
-struct Office {
-    bench: Bench,
-    provider: Handle,
-    folder: tempfile::TempDir,
+pub(crate) struct Office {
+    pub(crate) bench: Bench,
+    pub(crate) provider: Handle,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Office {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (provider, service) = services::invoice();
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("mailer");
@@ -53,14 +53,14 @@ impl Office {
         });
     }
 
-    fn completed(&self, order: &Value) -> OrderNumber {
+    pub(crate) fn completed(&self, order: &Value) -> OrderNumber {
         let number = self.order(order);
         use OrderState::{AwaitingDelivery, AwaitingProduction, Completed};
         self.to(&number, &[AwaitingProduction, AwaitingDelivery, Completed]);
         number
     }
 
-    fn turns(&self, times: usize, pause_ms: i64) {
+    pub(crate) fn turns(&self, times: usize, pause_ms: i64) {
         for _ in 0..times {
             self.bench.runtime.block_on(invoices::turn(&self.bench.state)).unwrap();
             self.bench.now_ms.fetch_add(pause_ms, Ordering::SeqCst);
@@ -71,7 +71,7 @@ impl Office {
         self.bench.runtime.block_on(invoices::of_order(&self.bench.state.db, number)).unwrap()
     }
 
-    fn state(&self, number: &OrderNumber) -> InvoiceState {
+    pub(crate) fn state(&self, number: &OrderNumber) -> InvoiceState {
         self.row(number).unwrap().state
     }
 
@@ -86,7 +86,7 @@ impl Office {
         pdf.map(|pdf| pdf.bytes).map_err(|error| error.to_string())
     }
 
-    fn needing_tax_login(&self) -> u64 {
+    fn needing_tax_login(&self) -> i64 {
         self.bench.runtime.block_on(invoices::needing_tax_login(&self.bench.state.db)).unwrap()
     }
 
@@ -293,6 +293,8 @@ fn s1_6_operators_ask_for_and_download_invoices_and_nobody_else() {
     office.turns(4, MINUTE_MS);
     assert_eq!(office.state(&number), InvoiceState::Failed, "a stranger asked for nothing");
     let cookie = office.bench.log_in();
+    let (status, told) = office.bench.get(&cookie, "/orders/1/invoice.pdf");
+    assert!(status == 400 && told.contains("<main"), "what is no number is told on a page: {told}");
     assert_eq!(office.bench.post_form(&cookie, &page, &[]).0, 303);
     office.turns(4, MINUTE_MS);
     assert_eq!(office.state(&number), InvoiceState::Issued);

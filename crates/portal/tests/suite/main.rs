@@ -5,6 +5,7 @@ mod bench;
 mod shop;
 
 mod api;
+mod attention;
 mod cli;
 mod codes;
 mod invoices;

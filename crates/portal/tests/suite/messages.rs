@@ -12,13 +12,13 @@ use sandbox::sms::{Handle, Sent};
 
 const MINUTE_MS: i64 = 60_000;
 
-struct Desk {
-    bench: Bench,
+pub(crate) struct Desk {
+    pub(crate) bench: Bench,
     sms: Handle,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (sms, service) = services::sms(100);
         let bench = Bench::with_outside(|_| Outside { sms: Some(service), ..Outside::default() });
         // The double finds messages by the machine's day; at its noon a test may let hours pass.
@@ -33,7 +33,7 @@ impl Desk {
         self.bench.place(&cookie, &paid_order(1)).parse().unwrap()
     }
 
-    fn approved(&self) -> model::OrderNumber {
+    pub(crate) fn approved(&self) -> model::OrderNumber {
         let number = self.order();
         let approve = orders::approve(&self.bench.state, &number, &Actor::System);
         self.bench.runtime.block_on(approve).unwrap();
@@ -45,14 +45,14 @@ impl Desk {
     }
 
     /// Turns, and time passes, until nothing changes any more.
-    fn turns(&self, times: usize, pause_ms: i64) {
+    pub(crate) fn turns(&self, times: usize, pause_ms: i64) {
         for _ in 0..times {
             self.turn();
             self.bench.now_ms.fetch_add(pause_ms, Ordering::SeqCst);
         }
     }
 
-    fn faults(&self, words: &[&str]) {
+    pub(crate) fn faults(&self, words: &[&str]) {
         self.sms.next(words.iter().map(|word| word.parse().unwrap()));
     }
 
@@ -60,7 +60,7 @@ impl Desk {
         self.sms.sent()
     }
 
-    fn states(&self, number: &model::OrderNumber) -> Vec<MessageState> {
+    pub(crate) fn states(&self, number: &model::OrderNumber) -> Vec<MessageState> {
         let rows = self.bench.runtime.block_on(messages::of_order(&self.bench.state, number)).unwrap();
         rows.iter().map(|row| row.state).collect()
     }

@@ -58,6 +58,46 @@ fn s1_2_each_mistake_of_the_handler_stands_at_its_input_and_nothing_typed_is_los
 }
 
 #[test]
+fn s1_7_the_list_of_mistakes_says_whose_field_what_to_do_and_leads_there() {
+    let shop = Shop::new();
+    let mut fields = filled();
+    for name in
+        ["handler.name", "receiver.name", "receiver.province", "unit.name", "unit.industry", "unit.kind"]
+    {
+        fields.set(name, "");
+    }
+    fields.set("quantity", "");
+    fields.remove("agree.privacy");
+    let draft = shop.open(BUS, "unit-first", &[]);
+    let page = shop.submit(&draft, &fields).refused();
+    let list = page.split("id=\"summary\"").nth(1).unwrap().split("</div>").next().unwrap();
+    for line in [
+        "#handler.name\">经办人 姓名：请填写<",
+        "#receiver.name\">收件人 姓名：请填写<",
+        "#receiver.province\">收件人 省级：请选择<",
+        "#unit.name\">单位名称：请填写<",
+        "#unit.industry\">单位 所属行业：请选择<",
+        "#unit.kind\">单位类型：请选择<",
+        "#quantity\">产品 购买数量：请填写<",
+        "#pictures.id_front\">经办人身份证人像面：请上传",
+        "#pictures.letter\">盖章授权书：请上传",
+        "#agree.privacy\">隐私政策：",
+    ] {
+        assert!(list.contains(line), "{line}: {list}");
+    }
+    assert_eq!(mistake(&page, "receiver.province").as_deref(), Some("请选择"));
+    let links: Vec<&str> =
+        list.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(links.len() >= 10, "{list}");
+    for (at, link) in links.iter().enumerate() {
+        assert!(page.contains(&format!("id=\"{link}\"")), "{link} is no place on the page");
+        assert!(!links[..at].contains(link), "{link} is told twice");
+    }
+    let page = shop.get(&format!("{draft}?check=1&lang=en")).refused();
+    assert!(page.contains(">Handler Name: fill it in<") && page.contains(">Receiver Province: choose one<"));
+}
+
+#[test]
 fn s1_2_pictures_are_jpg_or_png_and_a_phone_has_its_own_way_in() {
     let shop = Shop::new();
     let draft = shop.open(BUS, "unit-first", &[]);

@@ -82,7 +82,9 @@ fn s4_12_an_operator_enters_an_application_and_another_approves_it() {
     let number = list["orders"][0]["number"].as_str().unwrap().to_owned();
     let order = bench.get_json(&li, &format!("/api/orders/{number}"));
     assert_eq!(order["state"], "awaiting_payment");
-    assert_eq!(order["content"]["handler"]["mobile"], "13800000005");
+    let parsed = number.parse().unwrap();
+    let stored = bench.runtime.block_on(portal::orders::load(&bench.state, &parsed)).unwrap().unwrap();
+    assert_eq!(stored.content.handler.mobile, "13800000005");
     assert_eq!(order["content"]["invoice"]["kind"], "special");
     assert_eq!(order["history"][0]["who"], format!("operator:{}", crate::bench::OPERATOR));
 

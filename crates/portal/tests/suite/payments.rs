@@ -23,15 +23,15 @@ use sqlx::Row as _;
 
 const DUE: Fen = Fen(30_000);
 
-struct Shop {
-    bench: Bench,
+pub(crate) struct Shop {
+    pub(crate) bench: Bench,
     cookie: String,
-    double: Handle,
+    pub(crate) double: Handle,
     _keys: tempfile::TempDir,
 }
 
 impl Shop {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let keys = Keys::make(dir.path()).unwrap();
         let pause = Duration::from_millis(200);
@@ -53,12 +53,12 @@ impl Shop {
         Self { bench, cookie, double, _keys: dir }
     }
 
-    fn run<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
         self.bench.runtime.block_on(future)
     }
 
     /// An order that waits for its payment.
-    fn order(&self) -> OrderNumber {
+    pub(crate) fn order(&self) -> OrderNumber {
         let mut order = paid_order(1);
         order.as_object_mut().unwrap().remove("payment");
         let number = self.bench.place(&self.cookie, &order);
@@ -74,11 +74,11 @@ impl Shop {
         self.show(number)["state"].as_str().unwrap().to_owned()
     }
 
-    fn begin(&self, number: &OrderNumber) -> Payment {
+    pub(crate) fn begin(&self, number: &OrderNumber) -> Payment {
         self.run(payments::begin(&self.bench.state, number)).unwrap()
     }
 
-    fn payment(&self, number: &OrderNumber) -> Payment {
+    pub(crate) fn payment(&self, number: &OrderNumber) -> Payment {
         self.run(payments::of_order(&self.bench.state, number)).unwrap().unwrap()
     }
 
@@ -91,7 +91,7 @@ impl Shop {
     }
 
     /// The buyer pays; the double tells the portal over HTTP.
-    fn pay(&self, out_trade_no: &str, notice: &str) {
+    pub(crate) fn pay(&self, out_trade_no: &str, notice: &str) {
         let control = format!("{}/alipay/control", self.double.url());
         let body = json!({ "notice": [notice], "pay": out_trade_no });
         let answer = self.bench.agent().post(control).send_json(&body).unwrap();
@@ -99,25 +99,25 @@ impl Shop {
     }
 
     /// The buyer pays and nobody is told; gives the notice that would have come.
-    fn pay_untold(&self, out_trade_no: &str) -> String {
+    pub(crate) fn pay_untold(&self, out_trade_no: &str) -> String {
         assert!(self.double.pay_untold(out_trade_no));
         self.double.notice(out_trade_no, NoticeFault::None).unwrap()
     }
 
     /// Sends a notice as a server does.
-    fn tell(&self, body: &str) -> String {
+    pub(crate) fn tell(&self, body: &str) -> String {
         let url = format!("{}{ALIPAY_NOTIFY_PATH}", self.bench.url);
         let request = self.bench.agent().post(url).content_type("application/x-www-form-urlencoded");
         request.send(body).unwrap().body_mut().read_to_string().unwrap()
     }
 
-    fn refund(&self, number: &OrderNumber) -> Result<payments::Refund, PaymentError> {
+    pub(crate) fn refund(&self, number: &OrderNumber) -> Result<payments::Refund, PaymentError> {
         let actor = Actor::Operator(OPERATOR.to_owned());
         self.run(payments::refund(&self.bench.state, number, &actor, "客户要求"))
     }
 
     /// How often the audit has this.
-    fn audited(&self, what: &str) -> i64 {
+    pub(crate) fn audited(&self, what: &str) -> i64 {
         let query = sqlx::query("select count(*) as n from audit where what = $1").bind(what.to_owned());
         self.run(query.fetch_one(&self.bench.state.db)).unwrap().get("n")
     }
@@ -128,7 +128,7 @@ impl Shop {
     }
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < end, "never: {what}");
@@ -270,13 +270,13 @@ fn another_amount_than_due_pays_nothing_and_goes_back() {
     until("told", || shop.payment(&number).state == PaymentState::Paid);
     assert_eq!(shop.state(&number), "awaiting_payment");
     assert!(shop.payment(&number).is_trouble);
-    let troubles = shop.run(payments::troubles(&shop.bench.state)).unwrap();
+    let troubles = shop.run(payments::troubles(&shop.bench.state, 9)).unwrap();
     assert_eq!((troubles.len(), &troubles[0].order, troubles[0].amount), (1, &number, Fen(29_999)));
     assert!(matches!(shop.run(payments::begin(&shop.bench.state, &number)), Err(PaymentError::Trouble)));
 
     assert_eq!(shop.refund(&number).unwrap().state, RefundState::Done);
     assert_eq!(shop.double.trades()[0].refunded(), 29_999);
-    assert!(shop.run(payments::troubles(&shop.bench.state)).unwrap().is_empty());
+    assert!(shop.run(payments::troubles(&shop.bench.state, 9)).unwrap().is_empty());
     assert_eq!(shop.state(&number), "awaiting_payment");
     let notice = shop.pay_untold(&shop.begin(&number).out_trade_no);
     assert_eq!(shop.tell(&notice), "success");
@@ -407,9 +407,9 @@ fn a_refund_that_alipay_refuses_waits_for_an_operator() {
     shop.pass(600);
     shop.turn();
     assert!(shop.double.trades()[0].refunds.is_empty(), "nobody asks again by himself");
-    assert_eq!(shop.run(payments::troubles(&shop.bench.state)).unwrap().len(), 1);
+    assert_eq!(shop.run(payments::troubles(&shop.bench.state, 9)).unwrap().len(), 1);
     assert_eq!(shop.refund(&number).unwrap().state, RefundState::Done);
-    assert!(shop.run(payments::troubles(&shop.bench.state)).unwrap().is_empty());
+    assert!(shop.run(payments::troubles(&shop.bench.state, 9)).unwrap().is_empty());
 }
 
 #[test]

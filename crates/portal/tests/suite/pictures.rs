@@ -169,18 +169,6 @@ fn s1_2_a_new_picture_takes_the_place_of_the_one_before() {
     let list = |owner: &str| bench.runtime.block_on(pictures::list(&bench.state.db, owner)).unwrap();
     assert_eq!(list(OWNER), [second.clone(), back.clone()]);
     assert!(bench.runtime.block_on(pictures::get(&bench.state, &first.id)).unwrap().is_none());
-
-    let other = put(&bench, "other", PictureKind::IdBack, jpeg(9)).unwrap();
-    bench.runtime.block_on(async {
-        let mut tx = portal::db::begin_write(&bench.state.db).await.unwrap();
-        pictures::move_to(&mut tx, OWNER, "other").await.unwrap();
-        tx.commit().await.unwrap();
-    });
-    let moved: Vec<String> = list("other").into_iter().map(|picture| picture.id).collect();
-    assert_eq!(moved, [second.id.clone(), back.id]);
-    assert!(list(OWNER).is_empty());
-    assert!(bench.runtime.block_on(pictures::get(&bench.state, &other.id)).unwrap().is_none());
-    assert!(!jpeg_of(&bench, &second.id).is_empty());
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn every_shipped_programme_loads_and_can_be_ordered() {
 }
 
 /// One edit of a shipped file, the field that only this check refuses, and a word of what is said.
-const BAD_PROGRAMMES: [(&str, &str, &str, &str); 37] = [
+const BAD_PROGRAMMES: [(&str, &str, &str, &str); 43] = [
     ("title = \"泸州老窖采购管理系统云采盾数字证书\"", "title = \" \"", "title", "empty"),
     ("id = \"personal-first\"", "id = \"unit-first\"", "products[1].id", "already"),
     ("id = \"personal-first\"", "id = \"Personal\"", "products[1].id", "not an id"),
@@ -63,6 +63,12 @@ const BAD_PROGRAMMES: [(&str, &str, &str, &str); 37] = [
     ("shipped = \"SMS_30000004\"", "shipped = \"\"", "sms.shipped", "template"),
     ("renewal = \"coming\"", "renewal = \"soon\"", "", "soon"),
     ("    \"收到证书后", "    \"\", \"收到证书后", "home.intro[3]", "empty"),
+    ("\"收件地址不完整，请更正\"", "\"\"", "review.reasons[8]", "empty"),
+    ("reasons = [", "reasons = [\"其他\",", "review.reasons", "10"),
+    ("\"收件地址不完整，请更正\"", "\"经办人信息与身份证不一致，请更正\"", "review.reasons[8]", "twice"),
+    ("reasons = [", "reason = [", "", "reason"),
+    ("working_days = 3", "working_days = 0", "shipping.working_days", "promised"),
+    ("working_days = 3", "working_days = \"3\"", "", "u8"),
     ("pictures_days = 180", "pictures_days = 0", "retention.pictures_days", "0"),
     ("drafts_days = 30", "drafts_days = 9999", "retention.drafts_days", "9999"),
     ("contents_days = 3650", "contents_day = 3650", "", "contents_day"),
@@ -118,6 +124,12 @@ fn the_shipped_programmes_say_what_their_manuals_say() {
     assert!(liquor.pictures.contains(&PictureKind::SealSheet));
     let delivery = [bus, simple, liquor].map(|programme| programme.invoice_delivery);
     assert_eq!(delivery, [Some(InvoiceDelivery::Download), None, Some(InvoiceDelivery::Mail)]);
+    assert_eq!([bus, simple, liquor].map(|programme| programme.working_days), [Some(3), None, Some(3)]);
+    let about = |programme: &Programme, word: &str| {
+        programme.review.reasons.iter().any(|reason| reason.contains(word))
+    };
+    assert!(about(liquor, "采样表") && about(liquor, "法定代表人"), "{:?}", liquor.review);
+    assert!(!about(bus, "采样表") && !about(simple, "法定代表人"), "what is not asked for is not refused");
     assert_eq!((liquor.home.renewal, bus.home.unlock), (Offer::Coming, Offer::None));
 }
 

@@ -90,10 +90,11 @@ fn a_reviewer_decides_by_keys_and_goes_on_to_the_next() {
     assert_eq!(next(&bench, &li, "/review").as_ref(), Some(&first));
     let (status, page) = bench.get(&li, &format!("/review/{first}"));
     assert_eq!(status, 200, "{page}");
-    for key in ["a", "r", "n", "1", "9"] {
+    for key in ["a", "r", "n", "1", "7"] {
         assert!(page.contains(&format!("data-key=\"{key}\"")), "{key} is a key on {page}");
     }
     assert!(page.contains("id=\"search\""), "and / goes to the search");
+    let page_of_first = page.clone();
     assert!(
         page.contains(free_order()["handler"]["id_number"].as_str().unwrap()),
         "a reviewer compares numbers"
@@ -103,7 +104,12 @@ fn a_reviewer_decides_by_keys_and_goes_on_to_the_next() {
     let reject = format!("/review/{first}/reject");
     let (status, page) = bench.post_form(&li, &reject, &[("reason", " ")]);
     assert!(status == 422 && page.contains("请写明拒绝原因"), "{page}");
-    let form = [("template", "3"), ("template", "9"), ("template", "10"), ("reason", "请尽快")];
+    let (seal, address) = ("授权书未盖章或印章不清晰，请重新盖章后上传", "收件地址不完整，请更正");
+    for reason in [seal, address] {
+        assert!(page_of_first.contains(&format!("name=\"reason\" value=\"{reason}\"")), "{reason}");
+    }
+    assert!(!page_of_first.contains("采样表"), "this programme has none");
+    let form = [("reason", seal), ("reason", address), ("reason", "请尽快")];
     assert_eq!(bench.post_form(&li, &reject, &form).0, 303);
     let order = bench.get_json(&li, &format!("/api/orders/{first}"));
     assert_eq!(order["state"], "rejected");
@@ -127,7 +133,11 @@ fn a_reviewer_decides_by_keys_and_goes_on_to_the_next() {
 fn what_a_correction_changed_stands_beside_it_and_earlier_refusals_too() {
     let (bench, li) = Bench::logged_in();
     let number = place(&bench, &free_order());
-    bench.post_form(&li, &format!("/review/{number}/reject"), &[("template", "6")]);
+    bench.post_form(
+        &li,
+        &format!("/review/{number}/reject"),
+        &[("reason", "经办人信息与身份证不一致，请更正")],
+    );
     let mut order = free_order();
     order["handler"]["id_number"] = json!(id_number(9));
     let parsed = number.parse().unwrap();

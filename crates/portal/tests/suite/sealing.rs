@@ -2,14 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::bench::{Bench, credit_code, id_number, legal_order, paid_order};
+use crate::bench::{Bench, credit_code, id_number, legal_order, paid_order, wrong_fields};
 use model::OrderNumber;
 use portal::{
     orders::{self, OrderError},
     pictures::{self, PictureKind},
     retention, views,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The database's file and the log beside it; `None` where it is no file.
 fn files(bench: &Bench) -> Option<Vec<u8>> {
@@ -102,6 +102,31 @@ fn orders_of_an_older_program_open_and_are_sealed_at_start() {
     if let Some(file) = files(&bench) {
         assert!(!contains(&file, &id_number(1)), "what stood there is overwritten");
     }
+}
+
+#[test]
+fn an_operator_s_program_reads_no_whole_number() {
+    let (bench, cookie) = Bench::logged_in();
+    let order = legal_order("personal-first", 1, 1);
+    let number = bench.place(&cookie, &order);
+    let path = format!("/api/orders/{number}");
+    let reason = json!({ "reason": "照片不清晰" });
+    let answers = [
+        bench.get(&cookie, &path).1,
+        bench.post(&cookie, &format!("{path}/reject"), &reason).1.to_string(),
+        bench.put(&cookie, &path, &order).1.to_string(),
+    ];
+    for answer in answers {
+        assert!(answer.contains("\"138****0001\"") && answer.contains("\"000***********"), "{answer}");
+        for whole in [id_number(1), id_number(2), id_number(3), "13800000001".to_owned()] {
+            assert!(!answer.contains(&whole), "{whole}: {answer}");
+        }
+    }
+    let shown: Value = serde_json::from_str(&bench.get(&cookie, &path).1).unwrap();
+    bench.post(&cookie, &format!("{path}/reject"), &reason);
+    let (status, refused) = bench.put(&cookie, &path, &shown["content"]);
+    assert_eq!(status, 422, "stars do not take a number's place: {refused}");
+    assert!(wrong_fields(&refused).contains(&"handler.id_number".to_owned()), "{refused}");
 }
 
 #[test]

@@ -2,23 +2,55 @@
 
 use std::{
     io::Write,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use crate::bench::{Bench, OPERATOR, PASSWORD, free_order, id_number, paid_order};
-use portal::config::Metrics;
+use crate::bench::{Bench, OPERATOR, PASSWORD, START_MS, free_order, id_number, paid_order};
+use portal::{config::Metrics, readiness::VaultWatch};
 use serde_json::{Value, json};
 
 #[test]
 fn health_needs_nothing_and_readiness_the_database() {
     let bench = Bench::new();
     assert_eq!(bench.get("", "/healthz"), (200, "ok\n".to_owned()));
-    assert_eq!(bench.get("", "/readyz"), (200, "database yes\nleads no\nbroker unknown\n".to_owned()));
+    assert_eq!(
+        bench.get("", "/readyz"),
+        (200, "database yes\nvault unknown\nleads no\nbroker unknown\n".to_owned())
+    );
     bench.state.link.send_replace(Some(false));
     assert_eq!(bench.get("", "/readyz").0, 200, "orders are taken without the broker");
     bench.runtime.block_on(bench.state.db.close());
     assert_eq!(bench.get("", "/readyz").0, 503);
     assert_eq!(bench.get("", "/healthz").0, 200);
+}
+
+/// A portal whose vault answers by a word that comes later, or not at all.
+#[test]
+fn a_vault_that_hangs_makes_not_ready_and_holds_nothing_else_up() {
+    let (answer, told) = std::sync::mpsc::channel::<Result<(), String>>();
+    let (told, asked) = (Mutex::new(told), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&asked);
+    let watch = VaultWatch::new(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        told.lock().unwrap().recv().unwrap_or_else(|_| Err("the test is over".to_owned()))
+    });
+    let bench = Bench::watching(watch);
+    answer.send(Ok(())).unwrap();
+    let told = bench.get("", "/readyz");
+    assert_eq!(told, (200, "database yes\nvault yes\nleads no\nbroker unknown\n".to_owned()));
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    for _ in 0..2 {
+        let (status, told) = bench.get("", "/readyz");
+        assert!(status == 503 && told.contains("vault no"), "{told}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "one question hangs, however often it is asked");
+    assert_eq!(bench.get("", "/healthz").0, 200);
+    answer.send(Ok(())).unwrap();
+    answer.send(Ok(())).unwrap();
+    assert_eq!(bench.get("", "/readyz").0, 200, "it came back");
 }
 
 #[test]
@@ -37,6 +69,14 @@ fn p14_figures_are_for_whoever_has_the_token_and_name_routes_not_paths() {
     bench.get(&cookie, &format!("/orders/{number}"));
     bench.get("", "/nothing/here");
     bench.state.leads.send_replace(true);
+    for (id, state, next) in [("a", "waiting", "1"), ("b", "failed", "null"), ("c", "arrived", "null")] {
+        let message = format!(
+            "insert into messages (id, order_number, kind, sign_name, template, mobile, parameters, state, sends, asks, next_ms, \
+             trouble, created_ms) values ('{id}', '{number}', 'approved', '', '', '', '', '{state}', 1, 0, {next}, '', {START_MS})"
+        );
+        let message = sqlx::query::<sqlx::Any>(sqlx::AssertSqlSafe(message));
+        bench.runtime.block_on(message.execute(&bench.state.db)).unwrap();
+    }
     let ask = |token: &str| {
         let request = bench.agent().get(format!("{}/metrics", bench.url)).header("authorization", token);
         let mut answer = request.call().unwrap();
@@ -54,6 +94,12 @@ fn p14_figures_are_for_whoever_has_the_token_and_name_routes_not_paths() {
         "portal_leads 1",
         "portal_stations_online 0",
         "portal_webhook_events{delivery=\"dead\"} 0",
+        "portal_messages{delivery=\"waiting\"} 1",
+        "portal_messages{delivery=\"dead\"} 1",
+        "portal_mails{delivery=\"waiting\"} 0",
+        "portal_mails{delivery=\"dead\"} 0",
+        "portal_payment_troubles 0",
+        "portal_invoices_awaiting_login 0",
         "# EOF",
     ] {
         assert!(text.contains(line), "{line} is not in {text}");

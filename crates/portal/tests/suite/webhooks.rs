@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::post,
 };
-use portal::{config::Webhook, webhooks};
+use portal::{config::Webhook, orders::Actor, webhooks};
 use ring::hmac;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ const SECRET: &[u8] = b"a secret of two";
 
 /// A platform: checks each signature, answers what it was told to, else 204.
 #[derive(Clone, Default)]
-struct Platform {
+pub(crate) struct Platform {
     taken: Arc<Mutex<Vec<Value>>>,
     answers: Arc<Mutex<VecDeque<u16>>>,
 }
@@ -37,11 +37,11 @@ impl Platform {
         platform
     }
 
-    fn answer(&self, statuses: &[u16]) {
+    pub(crate) fn answer(&self, statuses: &[u16]) {
         self.answers.lock().unwrap().extend(statuses);
     }
 
-    fn taken(&self) -> Vec<Value> {
+    pub(crate) fn taken(&self) -> Vec<Value> {
         self.taken.lock().unwrap().clone()
     }
 }
@@ -60,7 +60,7 @@ async fn take(State(platform): State<Platform>, headers: HeaderMap, body: Bytes)
 }
 
 /// A portal that tells the platform of one programme.
-fn bench() -> (Bench, Platform, String) {
+pub(crate) fn bench() -> (Bench, Platform, String) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     let bench = Bench::configured(|config, folder| {
@@ -74,11 +74,11 @@ fn bench() -> (Bench, Platform, String) {
     (bench, platform, cookie)
 }
 
-fn turn(bench: &Bench) {
+pub(crate) fn turn(bench: &Bench) {
     bench.runtime.block_on(webhooks::turn(&bench.state)).unwrap();
 }
 
-fn depths(bench: &Bench) -> (i64, i64) {
+pub(crate) fn depths(bench: &Bench) -> (i64, i64) {
     let depths = bench.runtime.block_on(webhooks::depths(&bench.state.db)).unwrap();
     (depths.waiting, depths.dead)
 }
@@ -138,7 +138,7 @@ fn a_platform_that_refuses_is_asked_again_later_and_given_up_in_the_end() {
     assert_eq!(depths(&bench), (0, 1));
     let dead = bench.runtime.block_on(webhooks::dead(&bench.state.db, 9)).unwrap();
     assert_eq!((dead.len(), dead[0].error.as_str()), (1, "HTTP 503"));
-    assert_eq!(bench.runtime.block_on(webhooks::revive(&bench.state.db, 0)).unwrap(), 1);
+    assert_eq!(bench.runtime.block_on(webhooks::revive(&bench.state.db, &Actor::CommandLine, 0)).unwrap(), 1);
     turn(&bench);
     assert_eq!(depths(&bench), (0, 0));
 }

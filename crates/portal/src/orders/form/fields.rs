@@ -9,6 +9,9 @@ use super::FieldError;
 /// More mistakes than this in one order are not told: the order is then nonsense, not mistaken.
 const ERRORS_MAX: usize = 100;
 
+/// What is said of a field that is not there.
+const MISSING: &str = "请填写 (fill it in)";
+
 /// Mistakes so far.
 #[derive(Default)]
 pub(super) struct Errors(RefCell<Vec<FieldError>>);
@@ -70,7 +73,7 @@ impl<'a> Fields<'a> {
         let before = self.errors.0.borrow().len();
         let text = self.optional(name);
         if text.is_none() && self.errors.0.borrow().len() == before {
-            self.error(name, "必填 (it must be filled in)");
+            self.error(name, MISSING);
         }
         text.filter(|text| self.is_plain(name, text, max))
     }
@@ -97,7 +100,7 @@ impl<'a> Fields<'a> {
     pub(super) fn number(&self, name: &'static str) -> Option<u64> {
         let number = self.get(name).map(Value::as_u64);
         if number.is_none() {
-            self.error(name, "必填 (it must be filled in)");
+            self.error(name, MISSING);
         } else if number == Some(None) {
             self.error(name, "应为整数 (it is a whole number without quotes)");
         }
@@ -152,7 +155,7 @@ impl<'a> Fields<'a> {
     pub(super) fn section(&self, name: &'static str) -> Option<Fields<'a>> {
         if self.map.get(name).is_none_or(Value::is_null) {
             self.known.borrow_mut().push(name);
-            self.error(name, "必填 (it must be filled in)");
+            self.error(name, MISSING);
             return None;
         }
         self.optional_section(name)

@@ -64,7 +64,10 @@ fn answers() -> Value {
         "Order": object(json!({
             "number": reference("OrderNumber"), "state": reference("OrderState"), "reject_reason": or_null(text()),
             "product_title": text(), "amount_fen": count, "created_at": time, "changed_at": time,
-            "content": { "type": "object" },
+            "content": {
+                "type": "object",
+                "description": "As it was taken in, but numbers of documents and mobiles are masked: it cannot be sent back as it is",
+            },
             "history": list(object(json!({
                 "at": time, "who": text(), "from": or_null(reference("OrderState")), "to": reference("OrderState"),
                 "reason": text(),

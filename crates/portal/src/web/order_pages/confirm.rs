@@ -9,10 +9,7 @@ use axum::{
 };
 use model::{OrderNumber, OrderState, mask_mobile};
 
-use super::{
-    view::{Mistakes, told},
-    visitor::Visitor,
-};
+use super::{view::Mistakes, visitor::Visitor};
 use crate::{
     app::AppState,
     codes::{self, CodeError, Purpose},
@@ -227,6 +224,6 @@ fn refused(visitor: &Visitor, ready: &Ready<'_>, ticks: &FormFields, error: &Cod
         }
         other => return our_trouble(visitor.lang, other),
     };
-    let message = told(visitor.lang, &error.to_string());
+    let message = visitor.lang.told(&error.to_string());
     drawn(visitor, ready, stage, ticks, Told { status, mistakes: Mistakes::default(), message })
 }

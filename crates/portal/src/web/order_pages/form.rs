@@ -26,6 +26,7 @@ use crate::{
     pictures::{self, PictureError},
     programmes::{Agreement, PictureKind, Product, Programme},
     web::{
+        lang::Lang,
         pages::page,
         shop::{OwnOrder, ShopFrame, no_such_page, our_trouble},
     },
@@ -298,7 +299,7 @@ async fn form_page(
             input.phone = Some(phone);
         }
     }
-    let summary = summary(&sections, &mistakes, programme);
+    let summary = summary(lang, &sections, &mistakes, programme);
     page(
         status,
         &FormPage {
@@ -322,25 +323,34 @@ async fn phone(state: &AppState, draft: &Draft, kind: PictureKind) -> Result<Pho
     Ok(Phone { qr: link.qr()?, url: link.url().to_owned(), token: link.token().to_owned() })
 }
 
-/// The mistakes in the order of the form; each leads to its input.
-fn summary(sections: &[Section], mistakes: &Mistakes, programme: &Programme) -> Vec<(String, String)> {
+/// The mistakes in the order of the form, each with the input that it leads to.
+fn summary(
+    lang: Lang,
+    sections: &[Section],
+    mistakes: &Mistakes,
+    programme: &Programme,
+) -> Vec<(String, String)> {
     let mut lines = Vec::new();
+    let colon = lang.t("：", ": ");
+    let mut add = |name: String, label: &str, error: &str| {
+        if !error.is_empty() {
+            lines.push((name, format!("{label}{colon}{error}")));
+        }
+    };
     for section in sections {
-        let pictures = section.pictures.iter();
-        lines.extend(pictures.map(|picture| {
-            (format!("pictures.{}", picture.kind.code()), picture.label.to_owned(), picture.error.clone())
-        }));
-        let inputs = section.inputs.iter();
-        lines
-            .extend(inputs.map(|input| (input.name.to_owned(), input.label.to_owned(), input.error.clone())));
+        for picture in &section.pictures {
+            add(format!("pictures.{}", picture.kind.code()), &section.label(picture.label), &picture.error);
+        }
+        for input in &section.inputs {
+            add(input.name.to_owned(), &section.label(input.label), &input.error);
+        }
     }
     for agreement in &programme.agreements {
         let name = format!("agree.{}", agreement.id);
         let error = mistakes.of(&name);
-        lines.push((name, agreement.title.clone(), error));
+        add(name, &agreement.title, &error);
     }
-    lines.retain(|(_, _, error)| !error.is_empty());
-    lines.into_iter().map(|(name, label, error)| (name, format!("{label}：{error}"))).collect()
+    lines
 }
 
 /// Whom the letter names, in the form that the order will have.

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{view::told, visitor::Visitor};
+use super::visitor::Visitor;
 use crate::{
     app::AppState,
     papers::PapersError,
@@ -42,7 +42,7 @@ pub(super) async fn letter(
             return trouble(
                 visitor.lang,
                 StatusCode::UNPROCESSABLE_ENTITY,
-                told(visitor.lang, &error.to_string()),
+                visitor.lang.told(&error.to_string()),
             );
         }
         Err(error) => return our_trouble(visitor.lang, &error),

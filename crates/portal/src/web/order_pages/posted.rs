@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 
-use super::{view::told, visitor::Visitor};
+use super::visitor::Visitor;
 use crate::{
     app::AppState,
     drafts::Draft,
@@ -47,7 +47,7 @@ pub(super) async fn read(
     let mut posted = Posted::default();
     let turn = tokio::time::timeout(TURN_WAIT, state.papers.uploads.acquire()).await;
     let Ok(Ok(_turn)) = turn else {
-        let message = told(visitor.lang, &PictureError::Busy.to_string());
+        let message = visitor.lang.told(&PictureError::Busy.to_string());
         return Err(trouble(visitor.lang, StatusCode::SERVICE_UNAVAILABLE, message));
     };
     draft.fields.untick();
@@ -94,5 +94,5 @@ async fn read_part(visitor: &Visitor, mut part: Field<'_>, max: usize) -> Result
 fn broken(visitor: &Visitor, why: &str) -> Response {
     tracing::info!(why, "a form could not be read");
     let message = "表单没有完整收到，请返回重试；图片较大时请逐张上传 (the form did not arrive whole: go back and try again, with fewer pictures at once)";
-    trouble(visitor.lang, StatusCode::BAD_REQUEST, told(visitor.lang, message))
+    trouble(visitor.lang, StatusCode::BAD_REQUEST, visitor.lang.told(message))
 }

@@ -16,9 +16,19 @@ use crate::{
 pub(super) struct Section {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
+    /// Whom or what it is about, where its inputs stand without it.
+    pub(super) whose: &'static str,
     pub(super) note: &'static str,
     pub(super) pictures: Vec<PictureInput>,
     pub(super) inputs: Vec<Input>,
+}
+
+impl Section {
+    /// An input's label where the section's title is not beside it: "经办人 姓名". What names the section already stays as it is.
+    pub(super) fn label(&self, label: &str) -> String {
+        let named = label.to_lowercase().contains(&self.whose.to_lowercase());
+        if named { label.to_owned() } else { format!("{} {label}", self.whose) }
+    }
 }
 
 /// One input.
@@ -30,6 +40,14 @@ pub(super) struct Input {
     pub(super) error: String,
     pub(super) required: bool,
     pub(super) kind: InputKind,
+}
+
+impl Input {
+    /// Whether nothing was chosen where something must be.
+    fn is_unchosen(&self) -> bool {
+        let choices = matches!(self.kind, InputKind::Select(_) | InputKind::Radio(_));
+        choices && self.value.is_empty() && !self.error.is_empty()
+    }
 }
 
 /// What an input is.
@@ -79,21 +97,13 @@ impl Mistakes {
         for error in errors {
             // A correction may not change what was paid for: that is said where the amount comes from.
             let field = if error.field == "payment" { "quantity".to_owned() } else { error.field };
-            mistakes.entry(field).or_insert_with(|| told(lang, &error.message));
+            mistakes.entry(field).or_insert_with(|| lang.told(&error.message));
         }
         Self(mistakes)
     }
 
     pub(super) fn of(&self, name: &str) -> String {
         self.0.get(name).cloned().unwrap_or_default()
-    }
-}
-
-/// A message of both languages, in one.
-pub(super) fn told(lang: Lang, message: &str) -> String {
-    match message.split_once(" (").and_then(|(zh, en)| Some((zh, en.strip_suffix(')')?))) {
-        Some((zh, en)) => lang.t(zh, en).to_owned(),
-        None => message.to_owned(),
     }
 }
 
@@ -124,6 +134,11 @@ impl Form<'_> {
         sections.push(self.letter_section());
         sections.push(self.receiver_section());
         sections.extend(self.invoice_section());
+        for input in sections.iter_mut().flat_map(|section| &mut section.inputs) {
+            if input.is_unchosen() {
+                self.t("请选择", "choose one").clone_into(&mut input.error);
+            }
+        }
         sections
     }
 
@@ -225,6 +240,7 @@ impl Form<'_> {
         );
         Section {
             id: "product",
+            whose: self.t("产品", "Product"),
             title: self.t("产品规格与认证类型", "Product and verification"),
             note: if self.correction {
                 self.t(
@@ -271,6 +287,7 @@ impl Form<'_> {
         }
         Section {
             id: "handler",
+            whose: self.t("经办人", "Handler"),
             title: self.t("申请人/经办人信息", "Applicant (handler)"),
             note: "",
             pictures: self.pictures(&[PictureKind::IdFront, PictureKind::IdBack]),
@@ -283,6 +300,7 @@ impl Form<'_> {
             ["legal_representative.name", "legal_representative.id_type", "legal_representative.id_number"];
         Section {
             id: "legal_representative",
+            whose: self.t("法定代表人", "Legal representative"),
             title: self.t("法定代表人信息", "Legal representative"),
             note: "",
             pictures: self.pictures(&[PictureKind::LegalIdFront, PictureKind::LegalIdBack]),
@@ -293,6 +311,7 @@ impl Form<'_> {
     fn holder_section(&self) -> Section {
         Section {
             id: "holder",
+            whose: self.t("证书持有人", "Holder"),
             title: self.t("证书持有人信息", "Holder of the certificate"),
             note: self.t("个人证书颁发给此人。", "The personal certificate is made out to this person."),
             pictures: Vec::new(),
@@ -327,6 +346,7 @@ impl Form<'_> {
         industries.insert(0, self.please_choose());
         Section {
             id: "unit",
+            whose: self.t("单位", "Unit"),
             title: self.t("单位信息", "Unit"),
             note: "",
             pictures: self.pictures(&[PictureKind::Licence]),
@@ -357,6 +377,7 @@ impl Form<'_> {
         };
         Section {
             id: "letter",
+            whose: self.t("授权书", "Letter"),
             title: self.t("授权书", "Authorization letter"),
             note,
             pictures: self.pictures(&[PictureKind::Letter, PictureKind::SealSheet]),
@@ -379,6 +400,7 @@ impl Form<'_> {
         inputs.push(address);
         Section {
             id: "receiver",
+            whose: self.t("收件人", "Receiver"),
             title: self.t("收件信息", "Receiver"),
             note: self.t("快递公司默认顺丰，运费到付。", "By SF Express, freight collect."),
             pictures: Vec::new(),
@@ -399,6 +421,7 @@ impl Form<'_> {
         title.hint = self.t("不填即为单位名称", "The unit, if left empty");
         Some(Section {
             id: "invoice",
+            whose: self.t("发票", "Invoice"),
             title: self.t("发票信息", "Invoice"),
             note: match delivery {
                 InvoiceDelivery::Download => self.t(

@@ -70,7 +70,7 @@ pub(in crate::web) fn mask_documents(order: &Order) -> Order {
 }
 
 /// An order as it is shown to those who need not know who is in it.
-fn mask(order: &Order) -> Order {
+pub(in crate::web) fn mask(order: &Order) -> Order {
     let mut order = mask_documents(order);
     let content = &mut order.content;
     content.handler.mobile = mask_mobile(&content.handler.mobile);

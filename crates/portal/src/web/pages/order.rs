@@ -29,7 +29,13 @@ use crate::{
     review,
     stations::{self, KeyFate},
     views::{self, Reason},
-    web::{answer::order_status, api::job, lang::Lang, path::OrderPath, session::Operator},
+    web::{
+        answer::{order_status, payment_status},
+        api::job,
+        lang::Lang,
+        path::OrderPath,
+        session::Operator,
+    },
 };
 
 #[derive(Template)]
@@ -119,7 +125,7 @@ impl OrderPage {
 /// How the page is seen: after a request that was refused, or with whole numbers.
 #[derive(Default)]
 struct Seen {
-    refused: Option<OrderError>,
+    refused: Option<PaymentError>,
     shown: bool,
 }
 
@@ -140,7 +146,7 @@ async fn show(
     number: &OrderNumber,
     seen: Seen,
 ) -> Response {
-    let status = seen.refused.as_ref().map_or(StatusCode::OK, order_status);
+    let status = seen.refused.as_ref().map_or(StatusCode::OK, payment_status);
     match order_page(state, operator, lang, number, seen).await {
         Ok(order) => page(status, &order),
         Err(error) => order_trouble(lang, error),
@@ -257,19 +263,13 @@ async fn cancel_unpaid(
     state: &AppState,
     number: &OrderNumber,
     operator: &Operator,
-) -> Result<(), OrderError> {
+) -> Result<(), PaymentError> {
     let order = orders::load(state, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     if orders::cancel_terms(&mut *state.db.acquire().await?, &order).await? != CancelTerms::Free {
-        return Err(OrderError::NotCancellable("已支付的订单请申请退款", "ask for a refund of a paid order"));
+        let told = ("已支付的订单请申请退款", "ask for a refund of a paid order");
+        return Err(OrderError::NotCancellable(told.0, told.1).into());
     }
-    match orders::cancel(state, number, &operator.actor()).await {
-        Ok(()) => Ok(()),
-        Err(PaymentError::Order(error)) => Err(error),
-        Err(error) => {
-            tracing::error!(%number, %error, "an order could not be cancelled");
-            Err(OrderError::Raced)
-        }
-    }
+    orders::cancel(state, number, &operator.actor()).await
 }
 
 /// Records that SF has delivered the parcel.
@@ -353,11 +353,13 @@ async fn after_review(
     operator: &Operator,
     lang: Lang,
     number: &OrderNumber,
-    done: Result<(), OrderError>,
+    done: Result<(), impl Into<PaymentError>>,
 ) -> Response {
-    match done {
+    match done.map_err(Into::into) {
         Ok(()) => Redirect::to(&format!("/orders/{number}")).into_response(),
-        Err(error @ (OrderError::Db(_) | OrderError::Seal(_))) => order_trouble(lang, error),
+        Err(PaymentError::Order(error)) if order_status(&error).is_server_error() => {
+            order_trouble(lang, error)
+        }
         Err(error) => {
             let seen = Seen { refused: Some(error), ..Seen::default() };
             show(state, operator, lang, number, seen).await

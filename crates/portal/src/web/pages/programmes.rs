@@ -109,6 +109,14 @@ impl ProgrammePage<'_> {
         let days = |days: u32| format!("{days} {}", lang.t("天", "days"));
         vec![
             (lang.t("协议", "Agreements"), agreements.collect::<Vec<_>>().join(lang.t("、", ", "))),
+            (
+                lang.t("制证时限", "Made and sent within"),
+                programme.working_days.map_or_else(
+                    || lang.t("不承诺", "nothing is promised").to_owned(),
+                    |days| format!("{days} {}", lang.t("个工作日", "working days")),
+                ),
+            ),
+            (lang.t("拒绝原因", "Reasons of refusal"), programme.review.reasons.join(lang.t("；", "; "))),
             (lang.t("短信签名", "SMS sign name"), sms.sign_name.clone()),
             (lang.t("审核通过短信", "SMS of approval"), sms.approved.clone()),
             (lang.t("审核拒绝短信", "SMS of refusal"), sms.rejected.clone()),

@@ -25,19 +25,6 @@ use crate::{
     web::{answer::order_status, lang::Lang, path::OrderPath, session::Operator},
 };
 
-/// Reasons that come often, by the digit that chooses each. The customer reads them.
-const REASONS: [&str; 9] = [
-    "身份证照片不清晰，请重新拍照上传",
-    "营业执照照片不清晰或不完整，请重新上传",
-    "授权书未盖章或印章不清晰，请重新盖章后上传",
-    "授权书内容与订单信息不一致，请重新下载、盖章后上传",
-    "单位名称或统一社会信用代码与营业执照不一致，请更正",
-    "经办人信息与身份证不一致，请更正",
-    "法定代表人信息与证件不一致，请更正",
-    "电子签章采样表印章不完整或不清晰，请重新盖章后上传",
-    "收件地址不完整，请更正",
-];
-
 pub(in crate::web) fn routes() -> Router<AppState> {
     Router::new()
         .route("/review", get(next))
@@ -58,6 +45,7 @@ struct ReviewPage {
     papers: Vec<Picture>,
     history: Vec<HistoryEntry>,
     corrections: Vec<Correction>,
+    reasons: Vec<String>,
     message: String,
 }
 
@@ -66,8 +54,9 @@ impl ReviewPage {
         china_text(*ms)
     }
 
-    fn reasons(&self) -> impl Iterator<Item = (usize, &'static str)> {
-        (1..).zip(REASONS)
+    /// The programme's reasons for a refusal, by the digit that chooses each.
+    fn reasons(&self) -> impl Iterator<Item = (usize, &str)> {
+        (1..).zip(self.reasons.iter().map(String::as_str))
     }
 
     fn title(&self, check: &Check) -> &'static str {
@@ -182,6 +171,7 @@ async fn review_page(
     let claim = review::open(state, &order, &operator.name).await?;
     let papers = review::papers(state, number).await?;
     let own = matches!(claim, Claim::Own(_));
+    let programme = state.programmes.get(&order.content.programme);
     Ok(Some(ReviewPage {
         frame: Frame::new(lang, operator, "review"),
         queue: review::queue(state).await?,
@@ -190,6 +180,7 @@ async fn review_page(
         papers: if own { papers } else { Vec::new() },
         history: orders::history(&state.db, number).await?,
         corrections: orders::corrections(&state.db, number).await?,
+        reasons: programme.map(|programme| programme.review.reasons.clone()).unwrap_or_default(),
         claim,
         order,
         message,
@@ -226,14 +217,10 @@ async fn reject(
     after(&state, &operator, lang, &number, done).await
 }
 
-/// The reasons that were chosen, and what was written besides.
+/// The reasons that were chosen, as the reviewer read them, and what was written besides.
 fn reason(pairs: &[(String, String)]) -> String {
-    let chosen = pairs.iter().filter(|(name, _)| name == "template").filter_map(|(_, digit)| {
-        digit.parse::<usize>().ok()?.checked_sub(1).and_then(|at| REASONS.get(at)).copied()
-    });
-    let written = pairs.iter().filter(|(name, _)| name == "reason").map(|(_, text)| text.trim());
-    let all: Vec<&str> = chosen.chain(written.filter(|text| !text.is_empty())).collect();
-    all.join("；")
+    let given = pairs.iter().filter(|(name, _)| name == "reason").map(|(_, text)| text.trim());
+    given.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("；")
 }
 
 /// Done: on to the next order. Not done: the page says why.
@@ -246,7 +233,7 @@ async fn after(
 ) -> Response {
     match done {
         Ok(()) => Redirect::to("/review").into_response(),
-        Err(error @ OrderError::Db(_)) => order_trouble(lang, error),
+        Err(error) if order_status(&error).is_server_error() => order_trouble(lang, error),
         Err(error) => show(state, operator, lang, number, Some(error)).await,
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     pictures::{self, Picture},
     stations,
     web::{
-        answer::{log_trouble, order_status},
+        answer::{log_trouble, order_status, payment_status},
         lang::Lang,
         pages::{Section, mask_documents, page, sections},
         path::path_number,
@@ -38,7 +38,7 @@ struct MyOrderPage {
     /// What goes back, once a refund was asked for.
     refund: Option<Refund>,
     /// What comes next, in a sentence.
-    next: &'static str,
+    next: String,
     /// Whether and how the order can be cancelled.
     cancel: CancelTerms,
     message: String,
@@ -111,11 +111,7 @@ async fn show(
     number: &OrderNumber,
     refused: Option<PaymentError>,
 ) -> Response {
-    let status = match &refused {
-        None => StatusCode::OK,
-        Some(PaymentError::Order(error)) => order_status(error),
-        Some(_) => StatusCode::CONFLICT,
-    };
+    let status = refused.as_ref().map_or(StatusCode::OK, payment_status);
     let message = refused.map(|error| error.to_string()).unwrap_or_default();
     match my_order_page(state, customer, lang, number, message).await {
         Ok(order) => page(status, &order),
@@ -134,13 +130,14 @@ async fn my_order_page(
     let order = orders::load(state, number).await?;
     let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
     let programme = state.programmes.title(&order.content.programme);
+    let working_days = state.programmes.get(&order.content.programme).and_then(|it| it.working_days);
     Ok(MyOrderPage {
         frame: ShopFrame::new(lang, Some(customer), "orders"),
         sections: sections(lang, &mask_documents(&order), programme),
         steps: timeline::steps(lang, &orders::history(&state.db, number).await?),
         waybill: stations::waybill(&state.db, number).await?,
         invoice: invoices::of_order(&state.db, number).await?,
-        next: timeline::next(lang, &order),
+        next: timeline::next(lang, &order, working_days),
         cancel: orders::cancel_terms(&mut *state.db.acquire().await?, &order).await?,
         pictures: pictures::list(&state.db, number.as_str()).await.or_else(no_pictures)?,
         refund: payments::refund_of(state, number).await?,

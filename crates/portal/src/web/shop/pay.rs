@@ -149,7 +149,7 @@ struct ResultPage {
     frame: ShopFrame,
     order: Order,
     title: &'static str,
-    next: &'static str,
+    next: String,
 }
 
 /// After submitting or paying: what was done and what comes next.
@@ -169,5 +169,7 @@ pub(super) async fn result(
         (state, _) => lang.state(&state),
     };
     let frame = ShopFrame::new(lang, Some(&customer), "orders");
-    page(StatusCode::OK, &ResultPage { frame, title, next: timeline::next(lang, &order), order })
+    let working_days = state.programmes.get(&order.content.programme).and_then(|it| it.working_days);
+    let next = timeline::next(lang, &order, working_days);
+    page(StatusCode::OK, &ResultPage { frame, title, next, order })
 }

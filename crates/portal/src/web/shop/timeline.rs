@@ -46,9 +46,9 @@ fn happened(lang: Lang, from: Option<OrderState>, to: OrderState) -> &'static st
     }
 }
 
-/// What comes next, in a sentence; empty when nothing does.
-pub(super) fn next(lang: Lang, order: &Order) -> &'static str {
-    match order.state {
+/// What comes next, in a sentence; empty when nothing does. The programme promises `working_days`, or nothing.
+pub(super) fn next(lang: Lang, order: &Order, working_days: Option<u8>) -> String {
+    let told = match order.state {
         AwaitingPayment => {
             lang.t("请完成支付，支付后才会进入审核。", "Pay the order: it is reviewed once it is paid.")
         }
@@ -64,14 +64,29 @@ pub(super) fn next(lang: Lang, order: &Order) -> &'static str {
             "请按拒绝原因修改后重新提交，无需重新填写。",
             "Correct what the reason names and hand it in again; nothing is typed twice.",
         ),
-        AwaitingProduction => lang.t(
-            "审核通过后 3 个工作日内制好并由顺丰到付寄出，发货时短信通知。",
-            "Made and sent within 3 working days (SF Express, freight collect); a message tells the waybill.",
-        ),
+        AwaitingProduction => return promise(lang, working_days),
         AwaitingDelivery => lang.t(
             "包裹在途，请凭运单号在顺丰查询；运费到付。收到后请确认收货。",
             "The parcel is on its way: SF Express knows the waybill; the receiver pays the freight. Confirm it when it is there.",
         ),
         _ => "",
+    };
+    told.to_owned()
+}
+
+fn promise(lang: Lang, working_days: Option<u8>) -> String {
+    match working_days {
+        Some(days) => match lang {
+            Lang::Zh => format!("审核通过后 {days} 个工作日内制好并由顺丰到付寄出，发货时短信通知。"),
+            Lang::En => format!(
+                "Made and sent within {days} working days of the approval (SF Express, freight collect); a message tells the waybill."
+            ),
+        },
+        None => lang
+            .t(
+                "审核已通过，制好后由顺丰到付寄出，发货时短信通知。",
+                "Approved: it is made, then sent by SF Express (freight collect); a message tells the waybill.",
+            )
+            .to_owned(),
     }
 }

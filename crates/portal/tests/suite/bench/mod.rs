@@ -23,6 +23,7 @@ use portal::{
     orders::Actor,
     outside::Outside,
     programmes::Programmes,
+    readiness::VaultWatch,
     toml_file::Source,
     web,
 };
@@ -75,8 +76,21 @@ impl Bench {
         Self::built(|_, _| (), outside)
     }
 
-    /// Both.
+    /// A bench whose vault is watched so.
+    pub fn watching(vault: VaultWatch) -> Self {
+        Self::assembled(|_, _| (), |_| Outside::default(), |state| state.with_vault(vault))
+    }
+
+    /// Another config, and services outside.
     pub fn built(change: impl FnOnce(&mut Config, &Path), outside: impl FnOnce(&str) -> Outside) -> Self {
+        Self::assembled(change, outside, |state| state)
+    }
+
+    fn assembled(
+        change: impl FnOnce(&mut Config, &Path),
+        outside: impl FnOnce(&str) -> Outside,
+        parts: impl FnOnce(AppState) -> AppState,
+    ) -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let now_ms = Arc::new(AtomicI64::new(START_MS));
@@ -95,7 +109,7 @@ impl Bench {
                 [Role::Reviewer, Role::Production, Role::Finance, Role::Stations, Role::Administrator];
             let actor = Actor::CommandLine;
             operators::add(&db, OPERATOR, Secret::from(PASSWORD), &roles, &actor, START_MS).await.unwrap();
-            AppState::new(db, programmes(), config, clock, sealer())
+            parts(AppState::new(db, programmes(), config, clock, sealer()))
         });
         Self::serve(runtime, state, now_ms, Some((database, folder)), outside)
     }

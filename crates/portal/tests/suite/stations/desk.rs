@@ -31,7 +31,7 @@ use wire::{
     Report, SecretsRequest, Up,
 };
 
-const HSM: &str = "PORTAL_TEST_HSM";
+pub const HSM: &str = "PORTAL_TEST_HSM";
 pub const FACTORY_LABEL: &str = "virtual-factory";
 pub const FACTORY_KEY: [u8; 16] = [0x5a; 16];
 pub const PROFILE: &str = "ukey/virtual";

@@ -2,7 +2,33 @@
 
 use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _, path::Path};
 
-use crate::stations::desk::on_desk;
+use crate::stations::desk::{HSM, on_desk};
+use portal::{AppState, readiness::VaultWatch, web};
+
+/// What `/readyz` of a portal with this state answers.
+fn ready(runtime: &tokio::runtime::Runtime, state: AppState) -> (u16, String) {
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let url = format!("http://{}/readyz", listener.local_addr().unwrap());
+    runtime.spawn(web::serve(listener, web::router(state)));
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let mut answer = agent.get(&url).call().unwrap();
+    (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+}
+
+on_desk!(p14_a_portal_whose_vault_is_gone_is_not_ready, |portal| {
+    let vault = portal.runtime.block_on(portal::stations::open_vault(&portal.config)).unwrap();
+    let watched = || {
+        let vault = vault.clone();
+        portal.state.clone().with_vault(VaultWatch::new(move || vault.check()))
+    };
+    let (status, told) = ready(&portal.runtime, watched());
+    assert!(status == 200 && told.contains("vault yes"), "{told}");
+    for token in std::fs::read_dir(std::env::var_os(HSM).unwrap()).unwrap() {
+        std::fs::remove_dir_all(token.unwrap().path()).unwrap();
+    }
+    let (status, told) = ready(&portal.runtime, watched());
+    assert!(status == 503 && told.contains("database yes") && told.contains("vault no"), "{told}");
+});
 
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();

@@ -1,0 +1,227 @@
+//! What needs a person: what went wrong for good, or waits for somebody, with the next move.
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Redirect, Response},
+    routing::{get, post},
+};
+use model::OrderNumber;
+
+use super::{Frame, message, order_trouble, page};
+use crate::{
+    app::AppState,
+    clock::china_text,
+    db::DbError,
+    invoices::{self, InvoiceRow},
+    mail, messages,
+    payments::{self, PaymentError},
+    web::{access, answer::payment_status, lang::Lang, path::OrderPath, session::Operator},
+    webhooks,
+};
+
+/// Lines of a part at most; a longer part says that it is cut off.
+const SHOWN_MAX: u16 = 100;
+
+pub(in crate::web) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/attention", get(show))
+        .route("/attention/webhooks", post(send_again))
+        .route("/attention/payments/{number}", post(settle))
+}
+
+#[derive(Template)]
+#[template(path = "attention.html")]
+struct AttentionPage {
+    frame: Frame,
+    parts: Vec<Part>,
+}
+
+impl AttentionPage {
+    fn time(&self, ms: &i64) -> String {
+        china_text(*ms)
+    }
+
+    fn total(&self) -> usize {
+        self.parts.iter().map(|part| part.rows.len()).sum()
+    }
+}
+
+/// One kind of trouble.
+struct Part {
+    id: &'static str,
+    title: &'static str,
+    /// What is done about it.
+    next: &'static str,
+    rows: Vec<Line>,
+    /// Whether there are more than are shown.
+    is_cut: bool,
+    /// A button for all of it: route and label.
+    button: Option<(&'static str, &'static str)>,
+    /// A button of each line: its route and label.
+    each: Option<(&'static str, &'static str)>,
+}
+
+struct Line {
+    order: OrderNumber,
+    since_ms: i64,
+    what: String,
+}
+
+impl Part {
+    fn new(id: &'static str, title: &'static str, next: &'static str, mut rows: Vec<Line>) -> Self {
+        let is_cut = rows.len() > usize::from(SHOWN_MAX);
+        rows.truncate(usize::from(SHOWN_MAX));
+        Self { id, title, next, rows, is_cut, button: None, each: None }
+    }
+
+    /// Where a line's button sends.
+    fn action(&self, line: &Line) -> String {
+        let route = self.each.map(|(route, _)| route).unwrap_or_default();
+        route.replace("{number}", line.order.as_str())
+    }
+}
+
+async fn show(State(state): State<AppState>, operator: Operator, lang: Lang) -> Response {
+    match parts(&state, &operator, lang).await {
+        Ok(parts) => {
+            let frame = Frame::new(lang, &operator, "attention");
+            page(StatusCode::OK, &AttentionPage { frame, parts })
+        }
+        Err(error) => order_trouble(lang, error.into()),
+    }
+}
+
+/// What the operator's roles are for, without what is empty.
+async fn parts(state: &AppState, operator: &Operator, lang: Lang) -> Result<Vec<Part>, DbError> {
+    let mut parts = Vec::new();
+    if operator.has_any(access::MONEY_TROUBLES) {
+        parts.push(money(state, lang).await?);
+        parts.extend(invoices(state, lang).await?);
+        parts.push(mails(state, lang).await?);
+    }
+    if operator.has_any(access::NEWS_TROUBLES) {
+        parts.push(news(state, lang).await?);
+    }
+    if operator.has_any(access::PLATFORM_TROUBLES) {
+        parts.push(platforms(state, lang).await?);
+    }
+    parts.retain(|part| !part.rows.is_empty());
+    Ok(parts)
+}
+
+/// One more than is shown tells that there are more.
+const ASKED: u16 = SHOWN_MAX + 1;
+
+async fn money(state: &AppState, lang: Lang) -> Result<Part, DbError> {
+    let troubles = payments::troubles(state, ASKED).await?.into_iter();
+    let line = |it: payments::Trouble| Line {
+        what: format!("¥ {} · {}", it.amount, lang.told(&it.text)),
+        order: it.order,
+        since_ms: it.since_ms,
+    };
+    let title = lang.t("待处理的款项", "Money in trouble");
+    let next = lang.t(
+        "按“退回款项”由支付宝原路退回；客户可重新支付",
+        "Send it back: it returns by Alipay to who paid, and the customer may pay anew",
+    );
+    let mut part = Part::new("payments", title, next, troubles.map(line).collect());
+    part.each = Some(("/attention/payments/{number}", lang.t("退回款项", "Send back")));
+    Ok(part)
+}
+
+/// Those that wait for the log-in go on by themselves; the others are asked for again.
+async fn invoices(state: &AppState, lang: Lang) -> Result<[Part; 2], DbError> {
+    let found = invoices::needing_person(&state.db, ASKED).await?;
+    let (waiting, failed): (Vec<_>, Vec<_>) = found.into_iter().partition(|(.., it)| it.needs_login);
+    let line = |(order, since_ms, it): (OrderNumber, i64, InvoiceRow)| {
+        let state = lang.t(it.state.words().0, it.state.words().1);
+        let colon = if it.trouble.is_empty() { "" } else { lang.t("：", ": ") };
+        Line { order, since_ms, what: format!("{state}{colon}{}", it.trouble) }
+    };
+    let waiting = Part::new(
+        "tax-login",
+        lang.t("等待电子税务局登录的发票", "Invoices that wait for the tax log-in"),
+        lang.t(
+            "请开票人登录电子税务局或扫脸；登录后自动继续",
+            "The seller logs in at the tax bureau or shows a face; they go on by themselves",
+        ),
+        waiting.into_iter().map(line).collect(),
+    );
+    let failed = Part::new(
+        "invoices",
+        lang.t("未开成的发票", "Invoices that failed"),
+        lang.t("查明原因后，在订单页按“重新开具”", "Look why, then press Try again on the order's page"),
+        failed.into_iter().map(line).collect(),
+    );
+    Ok([waiting, failed])
+}
+
+async fn mails(state: &AppState, lang: Lang) -> Result<Part, DbError> {
+    let failed = mail::failed(state, ASKED).await?.into_iter();
+    let line = |it: mail::FailedMail| Line { order: it.order, since_ms: it.created_ms, what: it.trouble };
+    let title = lang.t("14 天内未发出的邮件", "Mails of the last 14 days that could not be sent");
+    let next = lang.t(
+        "检查发信程序；请客户登录“我的订单”下载发票",
+        "Look at the mail program; tell the customer to download the invoice under My orders",
+    );
+    Ok(Part::new("mails", title, next, failed.map(line).collect()))
+}
+
+async fn news(state: &AppState, lang: Lang) -> Result<Part, DbError> {
+    let failed = messages::failed(state, ASKED).await?.into_iter();
+    let line = |(order, it): (OrderNumber, messages::MessageRow)| {
+        let (zh, en) = it.kind_words();
+        let colon = if it.trouble.is_empty() { "" } else { lang.t("：", ": ") };
+        Line { order, since_ms: it.created_ms, what: format!("{}{colon}{}", lang.t(zh, en), it.trouble) }
+    };
+    let title = lang.t("14 天内未送达的短信", "SMS of the last 14 days that did not arrive");
+    let next = lang.t(
+        "在订单页查看手机号（会记录），电话告知客户",
+        "Show the mobile on the order's page (it is on record) and call the customer",
+    );
+    Ok(Part::new("messages", title, next, failed.map(line).collect()))
+}
+
+async fn platforms(state: &AppState, lang: Lang) -> Result<Part, DbError> {
+    let dead = webhooks::dead(&state.db, ASKED).await?.into_iter();
+    let line = |it: webhooks::Event| Line {
+        what: format!("{} · {} · ×{} · {}", it.programme, lang.state(&it.state), it.tries, it.error),
+        order: it.order,
+        since_ms: it.at_ms,
+    };
+    let title = lang.t("采购平台未收到的订单状态", "States of orders that a platform was not told");
+    let next = lang
+        .t("与平台一方排除故障后，按“全部重发”", "Settle it with the platform, then send all of them again");
+    let mut part = Part::new("webhooks", title, next, dead.map(line).collect());
+    part.button = Some(("/attention/webhooks", lang.t("全部重发", "Send all again")));
+    Ok(part)
+}
+
+/// Sends all that platforms were not told of anew.
+async fn send_again(State(state): State<AppState>, operator: Operator, lang: Lang) -> Response {
+    match webhooks::revive(&state.db, &operator.actor(), state.clock.now_ms()).await {
+        Ok(_) => Redirect::to("/attention").into_response(),
+        Err(error) => order_trouble(lang, error.into()),
+    }
+}
+
+/// Sends an order's money in trouble back.
+async fn settle(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    OrderPath(number): OrderPath,
+) -> Response {
+    match payments::settle_troubles(&state, &number, &operator.actor()).await {
+        // What Alipay refuses once more is on the page with its words.
+        Ok(()) => Redirect::to("/attention").into_response(),
+        Err(PaymentError::Order(error)) => order_trouble(lang, error),
+        Err(error) => {
+            let frame = Frame::new(lang, &operator, "attention");
+            message(frame, payment_status(&error), error.to_string())
+        }
+    }
+}
