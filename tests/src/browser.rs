@@ -42,6 +42,8 @@ const SCREENS: &str = "UKEY_SCREENS";
 pub enum Screen {
     /// A computer, 1280 wide.
     Desk,
+    /// The same, for somebody who prefers dark pages.
+    Night,
     /// A phone, 390 × 844.
     Phone,
 }
@@ -93,7 +95,7 @@ impl Browser {
         builder.capabilities(wishes.as_object().context("no object")?.clone());
         let client = runtime.block_on(within("a browser", builder.connect(&url)))?;
         let browser = Self { client, runtime, driver };
-        if screen == Screen::Desk {
+        if screen != Screen::Phone {
             browser.block_on("the window", browser.client.set_window_size(1280, 900))?;
         }
         Ok(browser)
@@ -441,7 +443,9 @@ fn with_fewer_shades(mut picture: RgbImage) -> Result<Vec<u8>> {
 /// How Chromium is started: nothing of the user's, nothing over the network, downloads into the folder.
 fn wishes(screen: Screen, folder: &Path) -> Value {
     let profile = format!("--user-data-dir={}", folder.join("profile").display());
+    let scheme = format!("--blink-settings=preferredColorScheme={}", u8::from(screen != Screen::Night));
     let arguments = [
+        &scheme,
         "--headless=new",
         "--no-sandbox",
         "--disable-gpu",

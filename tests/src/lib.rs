@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod axe;
 pub mod browser;
 pub mod customer;
 pub mod cuts;
