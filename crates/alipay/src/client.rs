@@ -1,16 +1,15 @@
 //! The calls themselves.
 
+use call::Caller;
 use jiff::{Timestamp, civil::Date};
 use model::Fen;
 use serde_json::{Value, json};
 use tracing::debug;
-use ureq::Agent;
 
 use crate::{
     AlipayError, BillLine, Notice, NoticeError, Offer, Refunded, Settings, Trade, TradeStatus,
     amount::{fen, yuan},
     read_bill, reply,
-    settings::is_https_or_local,
     trade::{china_text, china_time},
     zip,
 };
@@ -26,7 +25,7 @@ const NO_TRADE: &str = "ACQ.TRADE_NOT_EXIST";
 #[derive(Debug)]
 pub struct Client {
     settings: Settings,
-    agent: Agent,
+    caller: Caller,
 }
 
 impl Client {
@@ -35,15 +34,8 @@ impl Client {
     /// # Errors
     /// [`AlipayError::Settings`] names the setting that cannot work.
     pub fn new(settings: Settings) -> Result<Self, AlipayError> {
-        settings.check()?;
-        let mut config = Agent::config_builder()
-            .timeout_global(Some(settings.timeout))
-            .http_status_as_error(false)
-            .max_redirects(0);
-        if settings.is_local() {
-            config = config.proxy(None);
-        }
-        Ok(Self { agent: config.build().new_agent(), settings })
+        let caller = Caller::new(&settings.check()?, settings.timeout);
+        Ok(Self { settings, caller })
     }
 
     /// The text of a QR code by which the offer can be paid. The same offer again gives a code for the same trade.
@@ -167,11 +159,7 @@ impl Client {
     pub fn bill(&self, day: Date) -> Result<Vec<BillLine>, AlipayError> {
         let biz = json!({ "bill_type": "trade", "bill_date": day.to_string() });
         let answer = self.call("alipay.data.dataservice.bill.downloadurl.query", &biz)?;
-        let address = text(&answer, "bill_download_url");
-        if !is_https_or_local(address) {
-            return Err(AlipayError::InDoubt("the bill's address is no https address".to_owned()));
-        }
-        let mut bytes = read_body(self.agent.get(address).call(), BILL_BYTES_MAX)?;
+        let mut bytes = self.caller.fetch(text(&answer, "bill_download_url"), BILL_BYTES_MAX)?.ok()?;
         if bytes.starts_with(b"PK") {
             bytes =
                 zip::detail(&bytes, BILL_BYTES_MAX).map_err(|what| AlipayError::InDoubt(what.to_owned()))?;
@@ -193,12 +181,10 @@ impl Client {
         let fields = self.signed(method, biz, None)?;
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         debug!(method, "calling Alipay");
-        let sent = self
-            .agent
-            .post(format!("{}?charset=utf-8", self.settings.endpoint))
-            .content_type("application/x-www-form-urlencoded; charset=utf-8")
-            .send(&body);
-        reply::read(&read_body(sent, ANSWER_BYTES_MAX)?, method, &self.settings.alipay_key)
+        let url = format!("{}?charset=utf-8", self.settings.endpoint);
+        let form = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
+        let answer = self.caller.post(&url, &form, body.as_bytes(), ANSWER_BYTES_MAX)?.ok()?;
+        reply::read(&answer, method, &self.settings.alipay_key)
     }
 
     /// The parameters of a call with their signature.
@@ -242,35 +228,4 @@ fn offer_json(offer: &Offer, product: &str) -> Value {
 /// The field as text; empty where it is absent or something else.
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
-}
-
-/// The body of an answer with status 200.
-fn read_body(
-    sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    bytes_max: u64,
-) -> Result<Vec<u8>, AlipayError> {
-    let response = sent.map_err(|error| {
-        if never_left(&error) {
-            AlipayError::Later(error.to_string())
-        } else {
-            AlipayError::InDoubt(error.to_string())
-        }
-    })?;
-    let status = response.status().as_u16();
-    if status != 200 {
-        return Err(AlipayError::InDoubt(format!("the gateway answered HTTP {status}")));
-    }
-    let body = response.into_body().into_with_config().limit(bytes_max).read_to_vec();
-    body.map_err(|error| AlipayError::InDoubt(format!("the answer broke off: {error}")))
-}
-
-/// Whether no byte of the request can have reached Alipay.
-fn never_left(error: &ureq::Error) -> bool {
-    use std::io::ErrorKind::ConnectionRefused;
-    match error {
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::BadUri(_) => true,
-        ureq::Error::Io(io) => io.kind() == ConnectionRefused,
-        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
-        _ => false,
-    }
 }

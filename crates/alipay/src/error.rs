@@ -28,6 +28,15 @@ pub enum AlipayError {
     },
 }
 
+impl From<call::CallError> for AlipayError {
+    fn from(error: call::CallError) -> Self {
+        match error {
+            call::CallError::NotSent(cause) => Self::Later(cause),
+            call::CallError::Lost(cause) => Self::InDoubt(cause),
+        }
+    }
+}
+
 impl AlipayError {
     /// Whether Alipay refused with this sub code.
     #[must_use]

@@ -1,6 +1,8 @@
 //! What one app at Alipay needs.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
+
+use model::Endpoint;
 
 use crate::{AlipayError, AppKey, PublicKey};
 
@@ -25,11 +27,11 @@ pub struct Settings {
 
 impl Settings {
     /// Refuses what could never work, and plain `http` to another machine.
-    pub(crate) fn check(&self) -> Result<(), AlipayError> {
+    pub(crate) fn check(&self) -> Result<Endpoint, AlipayError> {
         let fault = |field, remedy| Err(AlipayError::Settings { field, remedy });
-        if !is_https_or_local(&self.endpoint) || self.endpoint.contains(['?', '#']) {
+        let Ok(endpoint) = Endpoint::new(&self.endpoint) else {
             return fault("endpoint", "give https://HOST/PATH, or http:// with a loopback address");
-        }
+        };
         let digits = |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(&self.app_id) {
             return fault("app_id", "give the APPID of Alipay's console, 16 digits");
@@ -43,54 +45,6 @@ impl Settings {
         if self.timeout.is_zero() {
             return fault("timeout", "give at least one second");
         }
-        Ok(())
-    }
-
-    /// Whether the endpoint is this machine, where a proxy of the environment must not come between.
-    pub(crate) fn is_local(&self) -> bool {
-        host(&self.endpoint).is_some_and(is_this_machine)
-    }
-}
-
-/// Whether nobody on the way reads what goes to this address.
-pub(crate) fn is_https_or_local(address: &str) -> bool {
-    match host(address) {
-        Some(_) if address.starts_with("https://") => true,
-        Some(host) => is_this_machine(host),
-        None => false,
-    }
-}
-
-fn host(address: &str) -> Option<&str> {
-    let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"))?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    if authority.contains('@') {
-        return None;
-    }
-    let host = match authority.strip_prefix('[') {
-        Some(six) => six.split(']').next()?,
-        None => authority.split(':').next()?,
-    };
-    (!host.is_empty()).then_some(host)
-}
-
-fn is_this_machine(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_https_or_local;
-
-    #[test]
-    fn plain_http_goes_to_this_machine_alone() {
-        for right in ["https://openapi.alipay.com/gateway.do", "http://127.0.0.1:7444/a", "http://[::1]/a"] {
-            assert!(is_https_or_local(right), "{right}");
-        }
-        for wrong in
-            ["http://openapi.alipay.com/", "http://127.0.0.1@evil.example/", "ftp://localhost/", "https://"]
-        {
-            assert!(!is_https_or_local(wrong), "{wrong}");
-        }
+        Ok(endpoint)
     }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use call::{CallError, Caller};
 use model::{Endpoint, Secret};
 use ring::hmac;
 use serde_json::{Value, json};
 use tracing::debug;
-use ureq::Agent;
 
 use crate::{
     error::{InvoiceError, Refusal, Why},
@@ -40,7 +40,7 @@ pub struct Settings {
 pub struct Client {
     settings: Settings,
     endpoint: Endpoint,
-    agent: Agent,
+    caller: Caller,
 }
 
 impl Client {
@@ -70,15 +70,7 @@ impl Client {
         if settings.timeout.is_zero() {
             return Err(fault("timeout", "give at least one second"));
         }
-        let mut config = Agent::config_builder()
-            .timeout_global(Some(settings.timeout))
-            .http_status_as_error(false)
-            // A redirect would carry a buyer's name to a host nobody configured.
-            .max_redirects(0);
-        if endpoint.is_local() {
-            config = config.proxy(None);
-        }
-        Ok(Self { agent: config.build().new_agent(), settings, endpoint })
+        Ok(Self { caller: Caller::new(&endpoint, settings.timeout), settings, endpoint })
     }
 
     /// Asks for an invoice. The same `order_no` again is the same invoice, whatever else it says.
@@ -109,18 +101,8 @@ impl Client {
     /// [`InvoiceError::Later`] also when what lies there is no PDF: it may not be ready.
     pub fn download(&self, pdf_url: &str) -> Result<Vec<u8>, InvoiceError> {
         let later = |cause: String| InvoiceError::Later(format!("its PDF could not be fetched: {cause}"));
-        let place =
-            Endpoint::new(pdf_url.split('?').next().unwrap_or_default()).map_err(|e| later(e.to_string()))?;
-        // The provider's word is not enough to be sent to this machine's own services.
-        if place.is_local() && !self.endpoint.is_local() {
-            return Err(later("it is said to lie on this machine".to_owned()));
-        }
-        let response = self.agent.get(pdf_url).call().map_err(|error| later(error.to_string()))?;
-        if response.status() != 200 {
-            return Err(later(format!("HTTP {}", response.status().as_u16())));
-        }
-        let bytes = response.into_body().into_with_config().limit(PDF_BYTES_MAX).read_to_vec();
-        let bytes = bytes.map_err(|error| later(error.to_string()))?;
+        let fetched = self.caller.fetch(pdf_url, PDF_BYTES_MAX).and_then(call::Answer::ok);
+        let bytes = fetched.map_err(|error| later(error.to_string()))?;
         if bytes.starts_with(b"%PDF-") { Ok(bytes) } else { Err(later("it is no PDF".to_owned())) }
     }
 
@@ -181,7 +163,6 @@ impl Client {
 
     /// One signed call.
     fn call(&self, method: &'static str, body: &Value) -> Result<Answer, InvoiceError> {
-        let later = |cause: String| InvoiceError::Later(cause);
         let settings = &self.settings;
         // The body is sent byte for byte as it is signed.
         let body = body.to_string();
@@ -200,19 +181,16 @@ impl Client {
             self.endpoint.as_str(),
             settings.app_key
         );
-        let response = self
-            .agent
-            .post(url)
-            .content_type("application/json; charset=UTF-8")
-            .header("x-nuonuo-sign", signature)
-            .header("accesstoken", token)
-            .header("usertax", settings.tax_number.as_str())
-            .header("method", method)
-            .send(body.as_str())
-            .map_err(|error| later(error.to_string()))?;
-        let status = response.status().as_u16();
-        let bytes = response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        reply::read(status, &bytes.map_err(|error| later(format!("the answer broke off: {error}")))?)
+        let headers = [
+            ("content-type", "application/json; charset=UTF-8"),
+            ("x-nuonuo-sign", &signature),
+            ("accesstoken", token),
+            ("usertax", &settings.tax_number),
+            ("method", method),
+        ];
+        let sent = self.caller.post(&url, &headers, body.as_bytes(), ANSWER_BYTES_MAX);
+        let answer = sent.map_err(|error: CallError| InvoiceError::Later(error.to_string()))?;
+        reply::read(answer.status, &answer.body)
     }
 }
 

@@ -107,8 +107,7 @@ async fn ask(tx: &mut Transaction, number: &OrderNumber, actor: &Actor, now_ms: 
 pub async fn request(state: &AppState, number: &OrderNumber, actor: &Actor) -> Result<(), InvoiceError> {
     let now = state.clock.now_ms();
     let mut tx = begin_write(&state.db).await?;
-    let order = orders::load_in(&mut tx, &state.sealer, number).await?;
-    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = orders::known_in(&mut tx, &state.sealer, number).await?;
     let Some(row) = row::find(&mut tx, number).await? else {
         let has_one = order.content.invoice.is_some() && order.amount.0 > 0;
         if order.state != OrderState::Completed || !has_one {

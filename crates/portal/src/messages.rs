@@ -139,8 +139,7 @@ pub async fn enqueue(
     let programme = state.programmes.get(&order.programme);
     let programme =
         programme.ok_or_else(|| damaged(format!("an order of programme {:?}", order.programme)))?;
-    let content = orders::load_in(tx, &state.sealer, &order.number).await?;
-    let content = content.ok_or_else(|| OrderError::Unknown(order.number.clone()))?.content;
+    let content = orders::known_in(tx, &state.sealer, &order.number).await?.content;
     let sms = &programme.sms;
     let number = order.number.as_str();
     let (template, parameters) = match kind {

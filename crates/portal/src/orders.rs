@@ -35,6 +35,6 @@ pub use regions::{City, Province, industries, province, provinces};
 pub(crate) use sealed::delete_content;
 pub use sealed::{find_by_number, seal_all};
 pub(crate) use store::add_history;
-pub use store::{HistoryEntry, OrderError, Standing, history, load, load_in, standing};
+pub use store::{HistoryEntry, OrderError, Standing, history, known, known_in, load, load_in, standing};
 pub use transition::{Actor, approve, change_state, correct, record_payment, reject};
 pub(crate) use transition::{REASON_CHARS_MAX, certifiable, correct_in, pay_in};

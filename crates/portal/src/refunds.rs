@@ -6,7 +6,7 @@ use crate::{
     app::AppState,
     audit::{self, What},
     db::{Connection, Db, Sql, Transaction, begin_write, damaged},
-    orders::{Actor, OrderError, REASON_CHARS_MAX, change_state, load_in},
+    orders::{Actor, OrderError, REASON_CHARS_MAX, change_state, known_in},
     payments::{self, PaymentError, Refund},
 };
 
@@ -124,8 +124,7 @@ pub async fn ask(
 
 /// There is money to give back, and nobody is making a key of it now.
 async fn refundable(state: &AppState, tx: &mut Transaction, number: &OrderNumber) -> Result<(), OrderError> {
-    let order = load_in(tx, &state.sealer, number).await?;
-    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = known_in(tx, &state.sealer, number).await?;
     order.state.become_state(OrderState::Refunded)?;
     if order.content.payment.is_none() {
         return Err(OrderError::NoRefund("没有支付记录，无款可退 (nothing was paid)"));

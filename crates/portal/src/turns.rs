@@ -26,8 +26,8 @@ pub async fn run(state: &AppState) -> Infallible {
         part("drafts", || async { drafts::expire(state).await.map(drop) }),
         part("retention", || async { retention::turn(state).await.map(drop) }),
         part("log-ins", || operators::forget_old_tries(state)),
-        seldom("completion", || Box::pin(orders::complete_overdue(state))),
-        seldom("idle orders", || Box::pin(orders::end_idle(state))),
+        seldom("completion", || orders::complete_overdue(state)),
+        seldom("idle orders", || orders::end_idle(state)),
     );
     std::future::pending().await
 }
@@ -46,7 +46,7 @@ async fn turns<E: Display, F: Future<Output = Result<(), E>>>(
     turn: impl Fn() -> F,
 ) {
     loop {
-        let pause = match tokio::time::timeout(TURN_MAX, turn()).await {
+        let pause = match tokio::time::timeout(TURN_MAX, Box::pin(turn())).await {
             Ok(Ok(())) => after_success,
             Ok(Err(error)) => {
                 tracing::error!(part = name, %error, "work in the background failed; trying again");

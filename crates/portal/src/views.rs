@@ -67,7 +67,7 @@ pub async fn reveal(
     operator: &str,
     reason: Reason,
 ) -> Result<Order, OrderError> {
-    let order = orders::load(state, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = orders::known(state, number).await?;
     let mut tx = begin_write(&state.db).await?;
     let actor = Actor::Operator(operator.to_owned());
     let detail = format!("reason={}", reason.code());

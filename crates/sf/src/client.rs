@@ -5,8 +5,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use call::{CallError, Caller};
 use tracing::{debug, warn};
-use ureq::Agent;
 
 use crate::{
     CreateOrder, Created, Settings, SfError,
@@ -22,7 +22,7 @@ const ANSWER_BYTES_MAX: u64 = 256 * 1024;
 #[derive(Debug)]
 pub struct Client {
     settings: Settings,
-    agent: Agent,
+    caller: Caller,
 }
 
 /// One call's end, before it is known what it means for the order.
@@ -47,16 +47,8 @@ impl Client {
     /// # Errors
     /// [`SfError::Settings`] names the setting that cannot work.
     pub fn new(settings: Settings) -> Result<Self, SfError> {
-        settings.check()?;
-        let mut config = Agent::config_builder()
-            .timeout_global(Some(settings.timeout))
-            .http_status_as_error(false)
-            // A redirect would carry a customer's address to a host nobody configured.
-            .max_redirects(0);
-        if settings.is_local() {
-            config = config.proxy(None);
-        }
-        Ok(Self { agent: config.build().new_agent(), settings })
+        let caller = Caller::new(&settings.check()?, settings.timeout);
+        Ok(Self { settings, caller })
     }
 
     /// Orders one parcel, freight collect, and gives back its waybill and the data of its label.
@@ -154,34 +146,13 @@ impl Client {
             ("msgData", msg_data),
         ]);
         debug!(service, request_id, "calling SF");
-        let sent = self
-            .agent
-            .post(&settings.endpoint)
-            .content_type("application/x-www-form-urlencoded; charset=UTF-8")
-            .send(&body);
-        let response = match sent {
-            Ok(response) => response,
-            Err(error) if never_left(&error) => return Answer::NotSent(error.to_string()),
-            Err(error) => return Answer::Lost(error.to_string()),
-        };
-        if response.status() != 200 {
-            return Answer::Lost(format!("the gateway answered HTTP {}", response.status().as_u16()));
-        }
-        match response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).read_to_vec() {
+        let form = [("content-type", "application/x-www-form-urlencoded; charset=UTF-8")];
+        let sent = self.caller.post(&settings.endpoint, &form, &body, ANSWER_BYTES_MAX);
+        match sent.and_then(call::Answer::ok) {
             Ok(bytes) => reply::read(&bytes).map_or_else(Answer::Lost, Answer::Read),
-            Err(error) => Answer::Lost(format!("the answer broke off: {error}")),
+            Err(CallError::NotSent(cause)) => Answer::NotSent(cause),
+            Err(CallError::Lost(cause)) => Answer::Lost(cause),
         }
-    }
-}
-
-/// Whether no byte of the request can have reached SF.
-fn never_left(error: &ureq::Error) -> bool {
-    use std::io::ErrorKind::ConnectionRefused;
-    match error {
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::BadUri(_) => true,
-        ureq::Error::Io(io) => io.kind() == ConnectionRefused,
-        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
-        _ => false,
     }
 }
 

@@ -1,8 +1,8 @@
 //! What one account at SF needs.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
-use model::Secret;
+use model::{Endpoint, Secret};
 use serde::Deserialize;
 
 use crate::{SfError, SignMode};
@@ -73,14 +73,11 @@ impl SettingsFile {
 
 impl Settings {
     /// Refuses what could never work, and plain `http` to another machine: the call carries names and addresses.
-    pub(crate) fn check(&self) -> Result<(), SfError> {
+    pub(crate) fn check(&self) -> Result<Endpoint, SfError> {
         let fault = |field, remedy| Err(SfError::Settings { field, remedy });
-        let host = host(&self.endpoint);
-        match (&host, self.endpoint.starts_with("https://")) {
-            (Some(_), true) => {}
-            (Some(host), false) if is_this_machine(host) => {}
-            _ => return fault("endpoint", "give https://HOST/PATH, or http:// with a loopback address"),
-        }
+        let Ok(endpoint) = Endpoint::new(&self.endpoint) else {
+            return fault("endpoint", "give https://HOST/PATH, or http:// with a loopback address");
+        };
         if self.partner_id.is_empty() || self.partner_id.len() > 64 {
             return fault("partner_id", "give the 顾客编码 of SF's console, 1 to 64 characters");
         }
@@ -96,28 +93,6 @@ impl Settings {
         if !(1..=10).contains(&self.search_attempts) {
             return fault("search_attempts", "give 1 to 10");
         }
-        Ok(())
+        Ok(endpoint)
     }
-
-    /// Whether the endpoint is this machine, where a proxy of the environment must not come between.
-    pub(crate) fn is_local(&self) -> bool {
-        host(&self.endpoint).is_some_and(|host| is_this_machine(&host))
-    }
-}
-
-fn host(endpoint: &str) -> Option<String> {
-    let rest = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"))?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    if authority.contains('@') {
-        return None;
-    }
-    let host = match authority.strip_prefix('[') {
-        Some(six) => six.split(']').next()?,
-        None => authority.split(':').next()?,
-    };
-    (!host.is_empty()).then(|| host.to_owned())
-}
-
-fn is_this_machine(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

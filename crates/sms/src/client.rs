@@ -2,10 +2,10 @@
 
 use std::{fmt, time::Duration};
 
+use call::{CallError, Caller};
 use model::{Endpoint, Secret, check_mobile};
 use serde_json::Value;
 use tracing::debug;
-use ureq::Agent;
 
 use crate::{
     error::{Refusal, SmsError, Why},
@@ -57,7 +57,7 @@ impl fmt::Debug for Message {
 pub struct Client {
     settings: Settings,
     endpoint: Endpoint,
-    agent: Agent,
+    caller: Caller,
 }
 
 impl Client {
@@ -82,15 +82,7 @@ impl Client {
         if settings.timeout.is_zero() {
             return Err(fault("timeout", "give at least one second"));
         }
-        let mut config = Agent::config_builder()
-            .timeout_global(Some(settings.timeout))
-            .http_status_as_error(false)
-            // A redirect would carry a mobile number to a host nobody configured.
-            .max_redirects(0);
-        if endpoint.is_local() {
-            config = config.proxy(None);
-        }
-        Ok(Self { agent: config.build().new_agent(), settings, endpoint })
+        Ok(Self { caller: Caller::new(&endpoint, settings.timeout), settings, endpoint })
     }
 
     /// Sends one message and gives back the service's id of it (BizId). Blocks for at most `timeout`.
@@ -147,20 +139,15 @@ impl Client {
         debug!(action, nonce = call.nonce, "calling the SMS service");
         let authorization =
             call.authorization(&self.settings.access_key_id, &self.settings.access_key_secret);
-        let mut request =
-            self.agent.post(format!("{}?{query}", self.url())).header("authorization", authorization);
-        for (name, value) in call.headers() {
-            request = request.header(name, value);
-        }
-        let response = match request.send_empty() {
-            Ok(response) => response,
-            Err(error) if never_left(&error) => return Err(SmsError::NotSent(error.to_string())),
-            Err(error) => return Err(SmsError::Unknown(error.to_string())),
-        };
-        let status = response.status().as_u16();
-        let body = response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        let body = body.map_err(|error| SmsError::Unknown(format!("the answer broke off: {error}")))?;
-        reply::read(status, &body)
+        let mut headers = vec![("authorization", authorization.as_str())];
+        let signed = call.headers();
+        headers.extend(signed.iter().map(|(name, value)| (*name, value.as_str())));
+        let sent = self.caller.post(&format!("{}?{query}", self.url()), &headers, &[], ANSWER_BYTES_MAX);
+        let answer = sent.map_err(|error| match error {
+            CallError::NotSent(cause) => SmsError::NotSent(cause),
+            CallError::Lost(cause) => SmsError::Unknown(cause),
+        })?;
+        reply::read(answer.status, &answer.body)
     }
 
     /// The endpoint with the path that is signed.
@@ -177,15 +164,4 @@ fn mobile(text: &str) -> Result<String, SmsError> {
         why: Why::Message,
     };
     Ok(check_mobile(text).map_err(refusal)?)
-}
-
-/// Whether no byte of the request can have reached the service.
-fn never_left(error: &ureq::Error) -> bool {
-    use std::io::ErrorKind::ConnectionRefused;
-    match error {
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::BadUri(_) => true,
-        ureq::Error::Io(io) => io.kind() == ConnectionRefused,
-        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
-        _ => false,
-    }
 }

@@ -4,7 +4,7 @@ use model::{OrderNumber, OrderState};
 
 use super::{
     content::Order,
-    store::{OrderError, load_in},
+    store::{OrderError, known_in},
     transition::{Actor, change_state},
 };
 use crate::{
@@ -68,8 +68,7 @@ pub(crate) async fn may_cancel(
     tx: &mut Connection,
     number: &OrderNumber,
 ) -> Result<(), OrderError> {
-    let order = load_in(tx, &state.sealer, number).await?;
-    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = known_in(tx, &state.sealer, number).await?;
     match cancel_terms(tx, &order).await? {
         CancelTerms::Never(zh, en) if !zh.is_empty() => Err(OrderError::NotCancellable(zh, en)),
         _ => Ok(()),
@@ -90,8 +89,7 @@ async fn begun(connection: &mut Connection, number: &OrderNumber) -> Result<bool
 /// [`OrderError::NotCancellable`] with the reason; else as [`change_state`].
 pub async fn cancel(state: &AppState, number: &OrderNumber, actor: &Actor) -> Result<(), PaymentError> {
     let mut tx = begin_write(&state.db).await?;
-    let order = load_in(&mut tx, &state.sealer, number).await?;
-    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = known_in(&mut tx, &state.sealer, number).await?;
     if matches!(order.state, OrderState::Cancelled | OrderState::Refunded) {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 
 use super::{
     content::OrderContent,
-    store::{OrderError, load_in},
+    store::{OrderError, known_in},
 };
 use crate::{
     app::AppState,
@@ -157,7 +157,7 @@ pub(crate) async fn delete_content(
     number: &OrderNumber,
     now_ms: i64,
 ) -> Result<String, OrderError> {
-    let order = load_in(tx, sealer, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = known_in(tx, sealer, number).await?;
     let said = serde_json::to_string(&order.content)
         .map_err(|error| damaged(format!("an order that is no JSON ({error})")))?;
     let is_personal = order.content.holder.is_some();

@@ -98,13 +98,33 @@ const SELECT_ORDER: &str = "select number, content, sealed, product_title, amoun
 /// The order with this number.
 ///
 /// # Errors
+/// [`OrderError::Unknown`], [`OrderError::Db`], [`OrderError::Seal`].
+pub async fn known(state: &AppState, number: &OrderNumber) -> Result<Order, OrderError> {
+    load(state, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))
+}
+
+/// The order with this number, inside a transaction.
+///
+/// # Errors
+/// [`OrderError::Unknown`], [`OrderError::Db`], [`OrderError::Seal`].
+pub async fn known_in(
+    tx: &mut Connection,
+    sealer: &Sealer,
+    number: &OrderNumber,
+) -> Result<Order, OrderError> {
+    load_in(tx, sealer, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))
+}
+
+/// The order with this number, if there is one.
+///
+/// # Errors
 /// [`OrderError::Db`], [`OrderError::Seal`].
 pub async fn load(state: &AppState, number: &OrderNumber) -> Result<Option<Order>, OrderError> {
     let row = sqlx::query(SELECT_ORDER).bind(number.as_str()).fetch_optional(&state.db).await?;
     row.map(|row| order(&state.sealer, &row)).transpose()
 }
 
-/// The order with this number, inside a transaction.
+/// The order with this number, if there is one, inside a transaction.
 ///
 /// # Errors
 /// [`OrderError::Db`], [`OrderError::Seal`].

@@ -10,7 +10,7 @@ use super::{
     corrections,
     duties::has_entered,
     form::{OrderForm, read_payment},
-    store::{HistoryEntry, OrderError, Standing, add_history, load, load_in, replace_content, standing},
+    store::{HistoryEntry, OrderError, Standing, add_history, known, known_in, replace_content, standing},
 };
 use crate::{
     app::AppState,
@@ -139,7 +139,7 @@ pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> R
 
 /// Rehearses the certificates while the customer can still correct the order. Later it would cost keys.
 pub(crate) async fn certifiable(state: &AppState, number: &OrderNumber) -> Result<(), OrderError> {
-    let order = load(state, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = known(state, number).await?;
     if order.state != OrderState::AwaitingReview {
         return Ok(());
     }
@@ -228,8 +228,8 @@ pub async fn correct(
 ) -> Result<(), OrderError> {
     let form = OrderForm::read(content, &state.programmes).map_err(OrderError::Content)?;
     let mut tx = begin_write(&state.db).await?;
-    let old = load_in(&mut tx, &state.sealer, number).await?;
-    if old.is_some_and(|old| old.state == OrderState::AwaitingReview && old.content == form.content) {
+    let old = known_in(&mut tx, &state.sealer, number).await?;
+    if old.state == OrderState::AwaitingReview && old.content == form.content {
         return Ok(());
     }
     correct_in(state, &mut tx, number, form, actor).await?;
@@ -246,8 +246,7 @@ pub(crate) async fn correct_in(
     actor: &Actor,
 ) -> Result<OrderState, OrderError> {
     let to = OrderState::AwaitingReview;
-    let old = load_in(tx, &state.sealer, number).await?;
-    let old = old.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let old = known_in(tx, &state.sealer, number).await?;
     change_state(tx, number, to, actor, "", state.clock.now_ms()).await?;
     if old.state != OrderState::Rejected {
         return Err(IllegalOrderState { from: old.state, to }.into());
@@ -277,8 +276,7 @@ pub async fn record_payment(
 ) -> Result<(), OrderError> {
     let mut tx = begin_write(&state.db).await?;
     let to = OrderState::AwaitingReview;
-    let order = load_in(&mut tx, &state.sealer, number).await?;
-    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = known_in(&mut tx, &state.sealer, number).await?;
     let programme = programme_of(state, &order.content.programme)?;
     let payment = read_payment(payment, programme, order.amount).map_err(OrderError::Content)?;
     if order.content.payment.as_ref() == Some(&payment) {

@@ -76,8 +76,7 @@ pub async fn begin(state: &AppState, number: &OrderNumber) -> Result<Payment, Pa
 /// The open payment of an order, written down now if there is none.
 async fn open_row(state: &AppState, number: &OrderNumber) -> Result<(Order, Attempt), PaymentError> {
     let mut tx = begin_write(&state.db).await?;
-    let order = orders::load_in(&mut tx, &state.sealer, number).await?;
-    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = orders::known_in(&mut tx, &state.sealer, number).await?;
     let programme = state.programmes.get(&order.content.programme);
     if !programme.is_some_and(|programme| programme.payment_methods.contains(&PaymentMethod::Alipay)) {
         return Err(PaymentError::NotUsed);

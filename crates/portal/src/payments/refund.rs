@@ -147,8 +147,8 @@ pub async fn refund(
     // What should not have come goes back before what the order was paid with.
     let unrefunded = unrefunded.min_by_key(|row| row.trouble.is_none());
     if let Some(row) = unrefunded {
-        let order = orders::load_in(&mut tx, &state.sealer, number).await?;
-        if row.trouble.is_none() && order.is_some_and(|order| order.state != OrderState::Refunded) {
+        let order = orders::known_in(&mut tx, &state.sealer, number).await?;
+        if row.trouble.is_none() && order.state != OrderState::Refunded {
             orders::change_state(&mut tx, number, OrderState::Refunded, actor, reason, now_ms).await?;
         }
         want_refund(&mut tx, row, row.paid.unwrap_or(row.amount), actor, reason, now_ms).await?;

@@ -79,8 +79,7 @@ async fn arrived(
     trade: &Trade,
 ) -> Result<Outcome, PaymentError> {
     let now_ms = state.clock.now_ms();
-    let order = orders::load_in(tx, &state.sealer, &row.order).await?;
-    let order = order.ok_or_else(|| orders::OrderError::Unknown(row.order.clone()))?;
+    let order = orders::known_in(tx, &state.sealer, &row.order).await?;
     let outcome = judge(&order, row, trade);
     let trouble = matches!(outcome, Outcome::Amount | Outcome::Surplus).then_some(outcome.code());
     sqlx::query::<Sql>(

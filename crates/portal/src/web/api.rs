@@ -105,8 +105,7 @@ pub(super) async fn show_order(
 
 /// An order as operators' programs read it: documents and mobiles are masked as on the page, where whole numbers are shown for a reason.
 async fn order_json(state: &AppState, number: &OrderNumber) -> Result<Value, ApiError> {
-    let order = orders::load(state, number).await?;
-    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = orders::known(state, number).await?;
     let history = orders::history(&state.db, number).await?;
     let made = stations::made(&state.db, number).await.map_err(OrderError::from)?;
     let waybill = stations::waybill(&state.db, number).await.map_err(OrderError::from)?;

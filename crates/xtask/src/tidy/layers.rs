@@ -9,7 +9,7 @@ enum Layer {
     Words,
     /// What RustCrypto lacks.
     Cryptography,
-    /// Files and messages.
+    /// Files, messages and calls.
     Formats,
     /// What is said to a key.
     Protocol,
@@ -22,11 +22,12 @@ enum Layer {
 }
 
 /// Every crate's layer.
-const LAYERS: [(&str, Layer); 25] = [
+const LAYERS: [(&str, Layer); 26] = [
     ("model", Layer::Words),
     ("gm", Layer::Cryptography),
     ("profile", Layer::Formats),
     ("wire", Layer::Formats),
+    ("call", Layer::Formats),
     ("ukey", Layer::Protocol),
     ("workflow", Layer::Parts),
     ("journal", Layer::Parts),

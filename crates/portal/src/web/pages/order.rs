@@ -160,8 +160,7 @@ async fn order_page(
     number: &OrderNumber,
     seen: Seen,
 ) -> Result<OrderPage, OrderError> {
-    let order = orders::load(state, number).await?;
-    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = orders::known(state, number).await?;
     let programme = state.programmes.get(&order.content.programme);
     let methods = programme.map(|programme| programme.payment_methods.clone()).unwrap_or_default();
     Ok(OrderPage {
@@ -219,8 +218,7 @@ pub(in crate::web) async fn payment(
     Form(form): Form<PaymentForm>,
 ) -> Response {
     let done = async {
-        let order = orders::load(&state, &number).await?;
-        let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+        let order = orders::known(&state, &number).await?;
         let payment = json!({ "method": form.method, "reference": form.reference, "paid_fen": order.amount });
         orders::record_payment(&state, &number, &payment, &operator.actor()).await
     };
@@ -264,7 +262,7 @@ async fn cancel_unpaid(
     number: &OrderNumber,
     operator: &Operator,
 ) -> Result<(), PaymentError> {
-    let order = orders::load(state, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = orders::known(state, number).await?;
     if orders::cancel_terms(&mut *state.db.acquire().await?, &order).await? != CancelTerms::Free {
         let told = ("已支付的订单请申请退款", "ask for a refund of a paid order");
         return Err(OrderError::NotCancellable(told.0, told.1).into());

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{Frame, message, order_trouble, page};
 use crate::{
     app::AppState,
-    orders::{self, FieldError, OrderError, RowOutcome},
+    orders::{self, FieldError, RowOutcome},
     pictures::{self, PictureKind},
     programmes::{Product, Programme},
     web::{
@@ -127,10 +127,8 @@ async fn scan(
     OrderPath(number): OrderPath,
     form: Result<Upload, UploadError>,
 ) -> Response {
-    match orders::load(&state, &number).await {
-        Ok(Some(_)) => {}
-        Ok(None) => return order_trouble(lang, OrderError::Unknown(number)),
-        Err(error) => return order_trouble(lang, error),
+    if let Err(error) = orders::known(&state, &number).await {
+        return order_trouble(lang, error);
     }
     let refused = match form {
         Ok(Upload(bytes)) => {

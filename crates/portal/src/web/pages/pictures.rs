@@ -137,9 +137,8 @@ async fn letter(
     lang: Lang,
     OrderPath(number): OrderPath,
 ) -> Response {
-    let order = match orders::load(&state, &number).await {
-        Ok(Some(order)) => order,
-        Ok(None) => return super::order_trouble(lang, orders::OrderError::Unknown(number)),
+    let order = match orders::known(&state, &number).await {
+        Ok(order) => order,
         Err(error) => return super::order_trouble(lang, error),
     };
     let Some(programme) = state.programmes.get(&order.content.programme) else {

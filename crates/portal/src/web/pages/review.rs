@@ -163,8 +163,7 @@ async fn review_page(
     number: &OrderNumber,
     message: String,
 ) -> Result<Option<ReviewPage>, OrderError> {
-    let order = orders::load(state, number).await?;
-    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = orders::known(state, number).await?;
     if order.state != OrderState::AwaitingReview {
         return Ok(None);
     }

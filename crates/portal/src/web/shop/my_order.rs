@@ -127,8 +127,7 @@ async fn my_order_page(
     number: &OrderNumber,
     message: String,
 ) -> Result<MyOrderPage, PaymentError> {
-    let order = orders::load(state, number).await?;
-    let order = order.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = orders::known(state, number).await?;
     let programme = state.programmes.title(&order.content.programme);
     let working_days = state.programmes.get(&order.content.programme).and_then(|it| it.working_days);
     Ok(MyOrderPage {

@@ -53,7 +53,7 @@ async fn pay_page(
     lang: Lang,
     number: &OrderNumber,
 ) -> Result<Option<PayPage>, OrderError> {
-    let order = orders::load(state, number).await?.ok_or_else(|| OrderError::Unknown(number.clone()))?;
+    let order = orders::known(state, number).await?;
     if order.state != OrderState::AwaitingPayment {
         return Ok(None);
     }
@@ -80,8 +80,7 @@ async fn pay_page(
         }
         Err(PaymentError::Order(error)) => {
             // It may have been paid while this page was made: Alipay brings the customer back as it tells us.
-            let now = orders::load(state, number).await?;
-            let waits = now.is_some_and(|now| now.state == OrderState::AwaitingPayment);
+            let waits = orders::known(state, number).await?.state == OrderState::AwaitingPayment;
             return if waits { Err(error) } else { Ok(None) };
         }
         Err(error) => {
