@@ -85,7 +85,7 @@ fn s1_7_the_list_of_mistakes_says_whose_field_what_to_do_and_leads_there() {
     ] {
         assert!(list.contains(line), "{line}: {list}");
     }
-    assert_eq!(mistake(&page, "receiver.province").as_deref(), Some("请选择"));
+    assert_eq!(mistake(&page, "receiver.province"), Some("请选择"));
     let links: Vec<&str> =
         list.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert!(links.len() >= 10, "{list}");
