@@ -21,7 +21,7 @@ pub async fn run(state: &AppState) -> Infallible {
         part("webhooks", || webhooks::turn(state)),
         part("payments", || payments::turn(state)),
         part("messages", || messages::turn(state)),
-        part("invoices", || Box::pin(invoices::turn(state))),
+        part("invoices", || invoices::turn(state)),
         part("board", || stations::share_board(state)),
         part("drafts", || async { drafts::expire(state).await.map(drop) }),
         part("retention", || async { retention::turn(state).await.map(drop) }),

@@ -66,6 +66,9 @@ fn went_on(ledger: &Ledger, order: &Order, broken: &mut Broken) {
     });
     let passed: Vec<&str> = passed.map(|change| change.who.as_str()).collect();
     match passed.as_slice() {
+        [] if !went_on && !paid.is_empty() => {
+            broken.lost(format!("order {number} is paid and {}", order.state), PLACE);
+        }
         [] if !went_on => {}
         ["system"] if paid.is_empty() => {
             broken.lost(format!("order {number} went on by a payment that is not there"), PLACE);

@@ -150,6 +150,9 @@ fn an_order_that_went_on_unpaid_or_was_paid_twice() {
             .history
             .extend(history("p", &[("customer", "rejected"), ("customer", "awaiting_review")]).pop());
     });
+    finds(Lost, "order d is paid and awaiting_payment", |e| {
+        e.ledger.payments[3] = payment("d_1", "paid", None)
+    });
     finds(Doubled, "order p was paid by p_1 and by p_2", |e| e.ledger.payments[0].trouble = None);
     finds(Doubled, "order p was paid 2 times", |e| {
         e.ledger.history.extend(history("p", &[("import", "awaiting_review")]));
