@@ -161,8 +161,10 @@ fn pictures_and_persons_go_when_their_time_is_over() {
     assert_eq!(turn(), retention::Deleted::default());
 
     let rules = bench.state.programmes.get("luzhou-laojiao").unwrap().retention;
-    let days = i64::from(rules.pictures_days.max(rules.contents_days)) + 1;
-    bench.now_ms.fetch_add(days * 86_400_000, Ordering::SeqCst);
+    let pass = |days: u32| bench.now_ms.fetch_add(i64::from(days) * 86_400_000, Ordering::SeqCst);
+    pass(rules.pictures_days);
+    assert_eq!(turn(), retention::Deleted::default(), "not on the day itself");
+    pass(rules.contents_days);
     let report = || {
         let now_ms = bench.now_ms.load(Ordering::SeqCst);
         let made = retention::report(&bench.state.db, &bench.state.programmes, now_ms);
