@@ -204,9 +204,9 @@ fn message(row: &Row) -> Result<MessageRow, DbError> {
 pub async fn failed(state: &AppState, most: u16) -> Result<Vec<(OrderNumber, MessageRow)>, DbError> {
     let rows = sqlx::query::<Sql>(
         "select m.order_number, m.kind, m.state, m.trouble, m.created_ms, m.sent_ms from messages m \
-         join orders o on o.number = m.order_number where m.state = 'failed' and m.created_ms >= $1 \
-         and (m.kind = 'shipped' or (m.kind = 'approved' and o.state = 'awaiting_production') \
-         or (m.kind = 'rejected' and o.state = 'rejected')) order by m.created_ms desc, m.id limit $2",
+         join orders o on o.number = m.order_number where m.state = 'failed' and m.created_ms >= $1 and o.state = case m.kind \
+         when 'approved' then 'awaiting_production' when 'rejected' then 'rejected' else 'awaiting_delivery' end \
+         order by m.created_ms desc, m.id limit $2",
     )
     .bind(state.clock.now_ms() - FAILED_MS)
     .bind(i64::from(most))

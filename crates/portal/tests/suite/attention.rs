@@ -138,13 +138,21 @@ fn an_sms_that_was_given_up_is_shown_while_its_news_holds() {
     let finance = bench.operator("finance", &[Role::Finance]);
     assert!(page(bench, &finance).contains(NOTHING));
 
-    bench.runtime.block_on(async {
-        let mut tx = begin_write(&bench.state.db).await.unwrap();
-        let now = bench.state.clock.now_ms();
-        change_state(&mut tx, &number, OrderState::AwaitingDelivery, &Actor::System, "", now).await.unwrap();
-        tx.commit().await.unwrap();
-    });
+    let becomes = |to: OrderState| {
+        bench.runtime.block_on(async {
+            let mut tx = begin_write(&bench.state.db).await.unwrap();
+            let now = bench.state.clock.now_ms();
+            change_state(&mut tx, &number, to, &Actor::System, "", now).await.unwrap();
+            tx.commit().await.unwrap();
+        });
+    };
+    becomes(OrderState::AwaitingDelivery);
     assert!(page(bench, &reviewer).contains(NOTHING), "the keys are made: that news is old");
+    let shipped = sqlx::query("update messages set kind = 'shipped'");
+    bench.runtime.block_on(shipped.execute(&bench.state.db)).unwrap();
+    assert!(page(bench, &reviewer).contains("已发货"), "that the parcel is on its way is not known");
+    becomes(OrderState::Completed);
+    assert!(page(bench, &reviewer).contains(NOTHING), "whoever has the parcel knows");
 }
 
 #[test]

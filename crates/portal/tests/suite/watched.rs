@@ -35,7 +35,9 @@ fn a_vault_that_hangs_makes_not_ready_and_holds_nothing_else_up() {
     let count = Arc::clone(&asked);
     let watch = VaultWatch::new(move || {
         count.fetch_add(1, Ordering::SeqCst);
-        told.lock().unwrap().recv().unwrap_or_else(|_| Err("the test is over".to_owned()))
+        // With a bound, so that a test that fails ends.
+        let word = told.lock().unwrap().recv_timeout(std::time::Duration::from_secs(30));
+        word.unwrap_or_else(|_| Err("nothing came".to_owned()))
     });
     let bench = Bench::watching(watch);
     answer.send(Ok(())).unwrap();
