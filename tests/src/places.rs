@@ -49,7 +49,8 @@ pub fn fresh(dir: &Path) -> Result<PathBuf> {
 pub fn free_port() -> Result<u16> {
     use std::sync::atomic::{AtomicU16, Ordering};
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 4000)? * 2;
+    // Processes that are started one after the other look in places far from each other: between this and the binding anybody may come.
+    let start = u16::try_from(std::process::id() % 200)? * 40;
     for _ in 0..4000 {
         let port = 12_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 8000;
         if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
