@@ -97,7 +97,10 @@ const CHANGES: [(&str, &str); 6] = [
          /orders/{number}/payment /orders/{number}/refund /orders/{number}/refund/decision /orders/{number}/reveal",
     ),
     ("stations", "/api/jobs/{job}/release /jobs/{job}/release /stock"),
-    ("administrator", "/attention/webhooks /orders/{number}/refund/decision /users /users/{name}"),
+    (
+        "administrator",
+        "/attention/payments/{number} /attention/webhooks /orders/{number}/refund/decision /users /users/{name}",
+    ),
     ("auditor", ""),
 ];
 

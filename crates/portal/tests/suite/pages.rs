@@ -312,3 +312,18 @@ fn p5_a_delivery_is_registered_on_the_page_as_a_scanner_types_it() {
     );
     assert!(!bench.get(&auditor, "/stock").1.contains("登记到货"));
 }
+
+#[test]
+fn no_page_runs_a_script_of_anybody_else() {
+    let bench = Bench::new();
+    for path in ["/login", "/", "/p/luzhou-laojiao", "/no-such-page"] {
+        let answer = bench.agent().get(format!("{}{path}", bench.url)).call().unwrap();
+        let policy = answer.headers()["content-security-policy"].to_str().unwrap();
+        assert!(
+            policy.starts_with("default-src 'none';") && policy.contains("script-src 'self';"),
+            "{policy}"
+        );
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+    }
+}

@@ -421,8 +421,11 @@ fn the_days_bill_finds_each_planted_difference() {
         assert_eq!(shop.tell(&notice), "success");
         number
     };
-    let [right, other, gone, back, sent_back] = [0; 5].map(paid);
+    let [right, other, gone, back, sent_back, undone] = [0; 6].map(paid);
     assert_eq!(shop.refund(&sent_back).unwrap().state, RefundState::Done);
+    shop.double.next([CallFault::LoseReply]);
+    let undone = shop.refund(&undone).unwrap();
+    assert_eq!(undone.state, RefundState::Wanted, "it went, and nobody here knows");
     let lost = shop.order();
     assert!(shop.double.pay_untold(&shop.begin(&lost).out_trade_no));
     let at = |number: &OrderNumber| format!("{number}_1");
@@ -436,12 +439,13 @@ fn the_days_bill_finds_each_planted_difference() {
     assert!(shop.double.change(&at(&back), |trade| trade.refunds.push(refund)));
 
     let found = shop.reconcile();
-    assert_eq!(found.lines, 7);
+    assert_eq!(found.lines, 9);
     let planted = [
         Difference::PaymentAmount(at(&other), Fen(29_000), DUE),
         Difference::MissingPayment(at(&gone), DUE),
         Difference::UnknownRefund(at(&back), "CONSOLE".to_owned(), Fen(1)),
         Difference::Unrecorded(at(&lost), DUE, Outcome::Paid),
+        Difference::UndoneRefund(undone.out_request_no, DUE),
     ];
     for difference in &planted {
         assert!(found.differences.contains(difference), "{difference}: {:?}", found.differences);

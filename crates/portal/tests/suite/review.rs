@@ -240,6 +240,20 @@ fn p15_a_refund_takes_two_people() {
 }
 
 #[test]
+fn nothing_is_sent_back_while_a_station_makes_the_order_s_keys() {
+    let (bench, li) = Bench::logged_in();
+    let number = place(&bench, &paid_order(1));
+    bench.post(&li, &format!("/api/orders/{number}/approve"), &json!({}));
+    let set = |sql: &'static str| bench.runtime.block_on(sqlx::query(sql).execute(&bench.state.db)).unwrap();
+    let ask = || bench.post_form(&li, &format!("/orders/{number}/refund"), &[("reason", "客户不再需要")]);
+    set("update jobs set state = 'leased', station = 'bench-1', leased_until = 0");
+    let (status, page) = ask();
+    assert!(status == 409 && page.contains("请先退回任务"), "{page}");
+    set("update jobs set state = 'waiting', station = null, leased_until = null");
+    assert_eq!(ask().0, 303);
+}
+
+#[test]
 fn finance_records_a_payment_by_the_order_s_page() {
     let (bench, li) = Bench::logged_in();
     let mut order = paid_order(1);
