@@ -8,7 +8,7 @@ use std::{borrow::Cow, path::Path, sync::Once, time::Duration};
 
 use model::Fen;
 use sqlx::{
-    AssertSqlSafe, Row as _, SqlSafeStr as _,
+    AssertSqlSafe, SqlSafeStr as _,
     any::{AnyConnectOptions, AnyPoolOptions},
     migrate::{Migration, Migrator},
 };
@@ -120,15 +120,11 @@ fn install_drivers() {
 
 async fn connect(url: &str, first: String) -> Result<Db, DbError> {
     let options: AnyConnectOptions = url.parse()?;
-    let on_server = is_server(&options);
     let db = AnyPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .after_connect(move |connection, _| {
             let first = AssertSqlSafe(first.clone());
             Box::pin(async move { sqlx::raw_sql(first).execute(connection).await.map(drop) })
-        })
-        .after_release(move |connection, _| {
-            Box::pin(async move { Ok(!on_server || is_outside_transaction(connection).await?) })
         })
         .connect_with(options)
         .await?;
@@ -149,19 +145,7 @@ fn migrations(db: &Db) -> Migrator {
 }
 
 fn is_postgres(db: &Db) -> bool {
-    is_server(&db.connect_options())
-}
-
-fn is_server(options: &AnyConnectOptions) -> bool {
-    options.database_url.scheme().starts_with("postgres")
-}
-
-/// Whether a connection to PostgreSQL may serve the next one. A future that was dropped while it began leaves a transaction open, of which
-/// sqlx knows nothing: it has the writers' lock, and what the next one stores in it is never committed. SQLite's driver undoes it by itself.
-async fn is_outside_transaction(connection: &mut Connection) -> Result<bool, sqlx::Error> {
-    let outside = "select cast(transaction_timestamp() = statement_timestamp() as int)::bigint as outside";
-    // By the simple protocol: there the first statement of a transaction begins at the transaction's own time.
-    Ok(sqlx::raw_sql(outside).fetch_one(connection).await?.try_get::<i64, _>("outside")? == 1)
+    db.connect_options().database_url.scheme().starts_with("postgres")
 }
 
 /// Begins a transaction that will write; it waits until the writer before it is done.
@@ -172,11 +156,25 @@ async fn is_outside_transaction(connection: &mut Connection) -> Result<bool, sql
 /// # Errors
 /// [`DbError::Sql`].
 pub async fn begin_write(db: &Db) -> Result<Transaction, DbError> {
-    if !is_postgres(db) {
-        return Ok(db.begin_with("BEGIN IMMEDIATE").await?);
-    }
-    // Both in one message: each is waited for.
-    Ok(db.begin_with(BEGIN_AS_WRITER).await?)
+    // On PostgreSQL both in one message: each is waited for.
+    begin(db, if is_postgres(db) { BEGIN_AS_WRITER } else { "BEGIN IMMEDIATE" }).await
+}
+
+/// Begins a transaction that only reads, all of it as of one moment.
+///
+/// # Errors
+/// [`DbError::Sql`].
+pub async fn begin_read(db: &Db) -> Result<Transaction, DbError> {
+    begin(db, if is_postgres(db) { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" } else { "BEGIN" }).await
+}
+
+/// Begins in a task, which goes on when its asker is gone and then rolls back. A future that is dropped while it begins leaves a transaction
+/// open on PostgreSQL of which sqlx knows nothing: it may have the writers' lock, and what the connection's next user stores is never
+/// committed.
+async fn begin(db: &Db, statement: &'static str) -> Result<Transaction, DbError> {
+    let db = db.clone();
+    let begun = tokio::spawn(async move { db.begin_with(statement).await });
+    Ok(begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
 }
 
 /// Takes out of the file's log what was overwritten or deleted before; in the file itself SQLite overwrites it at once (`secure_delete`).

@@ -9,7 +9,7 @@ pub use checks::{Check, Found, Verdict, checks};
 use crate::{
     app::AppState,
     audit::{self, What},
-    db::{Connection, Sql, Transaction, begin_write, damaged},
+    db::{Connection, Sql, Transaction, begin_read, begin_write, damaged},
     orders::{Actor, Order, OrderError},
     pictures::{self, Picture, PictureError},
 };
@@ -176,7 +176,7 @@ pub async fn papers(state: &AppState, number: &OrderNumber) -> Result<Vec<Pictur
 /// # Errors
 /// [`OrderError::Raced`], the database's.
 pub async fn may_decide(state: &AppState, number: &OrderNumber, reviewer: &str) -> Result<(), OrderError> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = begin_read(&state.db).await?;
     match holder(&mut tx, number, reviewer, state.clock.now_ms()).await? {
         Some(_) => Err(OrderError::Raced),
         None => Ok(()),

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use futures_util::TryStreamExt as _;
 use serde::Serialize;
 
-use crate::db::{Connection, Db, DbError, Sql};
+use crate::db::{Connection, Db, DbError, Sql, begin_read};
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ struct AnchorLine {
 /// The file system's or the database's.
 pub async fn export(db: &Db, dir: &Path) -> anyhow::Result<Exported> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let mut snapshot = db.begin().await.map_err(DbError::from)?;
+    let mut snapshot = begin_read(db).await?;
     let rows = export_rows(&mut snapshot, &dir.join("portal.jsonl")).await?;
     let anchors = export_anchors(&mut snapshot, dir).await?;
     Ok(Exported { rows, anchors })
