@@ -62,8 +62,20 @@ fn check_config_names_the_programmes_or_the_mistake() {
     let (code, out, err) = portal(&config, &["check-config"], "");
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("yuncaidun") && out.contains("luzhou-laojiao"), "{out}");
-    let text = std::fs::read_to_string(&config).unwrap().replace("seconds = 900", "seconds = 9");
-    std::fs::write(&config, text).unwrap();
+    let good = std::fs::read_to_string(&config).unwrap();
+    for (url, fits) in [
+        ("https://platform.example/hook?key=1", true),
+        ("http://127.0.0.1:9/hook", true),
+        ("http://platform.example/hook", false),
+        ("http://127.0.0.1.evil.example/hook", false),
+        ("http://127.0.0.1@evil.example/hook", false),
+    ] {
+        let hook = "[[webhook]]\nprogramme = \"yuncaidun\"\nsecret_file = \"hook\"\nurl";
+        std::fs::write(&config, format!("{good}\n{hook} = \"{url}\"\n")).unwrap();
+        let (code, _, err) = portal(&config, &["check-config"], "");
+        assert_eq!((code == 0, err.contains("webhook[0].url")), (fits, !fits), "{url}: {err}");
+    }
+    std::fs::write(&config, good.replace("seconds = 900", "seconds = 9")).unwrap();
     let (code, _, err) = portal(&config, &["check-config"], "");
     assert!(code == 1 && err.contains("leases.seconds") && err.contains("portal.toml:"), "{err}");
 }

@@ -429,8 +429,8 @@ impl Form<'_> {
                     "An electronic invoice is made; download it under My orders once the order is completed.",
                 ),
                 InvoiceDelivery::Mail => self.t(
-                    "默认开具电子发票，收到证书后 1 至 5 个工作日内发送到经办人邮箱。",
-                    "An electronic invoice is made and sent to the handler's mail address within 1 to 5 working days of receipt.",
+                    "默认开具电子发票，订单完成后发送到经办人邮箱。",
+                    "An electronic invoice is made and sent to the handler's mail address once the order is completed.",
                 ),
             },
             pictures: Vec::new(),
