@@ -46,17 +46,20 @@ pub enum PackError {
         "录入、更正或审核过此订单的人不能复核，请另一位制证员办理 (who entered, corrected or approved the order does not pack it: ask another)"
     )]
     SamePerson,
-    /// The order.
+    /// The order, or the database.
     #[error(transparent)]
     Order(#[from] OrderError),
-    /// The database.
-    #[error(transparent)]
-    Db(#[from] DbError),
+}
+
+impl From<DbError> for PackError {
+    fn from(error: DbError) -> Self {
+        Self::Order(error.into())
+    }
 }
 
 impl From<sqlx::Error> for PackError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Db(error.into())
+        Self::Order(error.into())
     }
 }
 
@@ -206,8 +209,10 @@ async fn refuse(
     code: String,
     actor: &Actor,
 ) -> Result<PackError, PackError> {
-    if find(&mut tx, &code).await.is_ok() {
-        return Ok(PackError::Unfinished { left: pack.left(), waybill: pack.waybill });
+    match find(&mut tx, &code).await {
+        Ok(_) => return Ok(PackError::Unfinished { left: pack.left(), waybill: pack.waybill }),
+        Err(PackError::UnknownWaybill(_)) => {}
+        Err(error) => return Err(error),
     }
     // Nothing that somebody may have typed by hand goes into the audit as it is.
     let told =

@@ -4,11 +4,10 @@ use askama::Template;
 use axum::{Form, Router, extract::State, http::StatusCode, response::Response, routing::get};
 use serde::Deserialize;
 
-use super::{Frame, page, trouble};
+use super::{Frame, order_trouble, page};
 use crate::{
     app::AppState,
     clock::china_text,
-    orders::OrderError,
     packing::{self, Pack, PackError},
     web::{answer::order_status, lang::Lang, session::Operator},
 };
@@ -83,7 +82,7 @@ async fn scan(
                 &PackingPage { frame, done, pack: Some(pack), message: String::new() },
             );
         }
-        Err(PackError::Db(error)) => return trouble(lang, OrderError::Db(error).into()),
+        Err(PackError::Order(error)) => return order_trouble(lang, error),
         Err(error) => error,
     };
     // What was scanned before stays scanned.
@@ -101,6 +100,5 @@ fn status(error: &PackError) -> StatusCode {
         PackError::State(_) | PackError::WrongKey(_) | PackError::Unfinished { .. } => StatusCode::CONFLICT,
         PackError::SamePerson => StatusCode::FORBIDDEN,
         PackError::Order(error) => order_status(error),
-        PackError::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
