@@ -413,13 +413,17 @@ fn reference(element: &Element) -> Value {
 /// A page that is being changed: the same wish works a moment later.
 fn is_of_the_moment(error: &CmdError) -> bool {
     let CmdError::Standard(error) = error else { return false };
-    matches!(
-        error.error,
-        ErrorStatus::NoSuchElement
-            | ErrorStatus::StaleElementReference
-            | ErrorStatus::ElementNotInteractable
-            | ErrorStatus::ElementClickIntercepted
-    )
+    // chromedriver has no word of its own for an element whose page went between its finding and its use.
+    let page_went =
+        ["Node with given id does not belong to the document", "Cannot find context with specified id"];
+    page_went.iter().any(|words| error.message.contains(words))
+        || matches!(
+            error.error,
+            ErrorStatus::NoSuchElement
+                | ErrorStatus::StaleElementReference
+                | ErrorStatus::ElementNotInteractable
+                | ErrorStatus::ElementClickIntercepted
+        )
 }
 
 async fn within<R, E>(what: &str, work: impl Future<Output = Result<R, E>>) -> Result<R>

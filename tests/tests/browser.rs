@@ -51,6 +51,21 @@ fn a_phone_is_as_wide_as_a_phone_and_nothing_is_left_of_it() -> Result<()> {
     Ok(())
 }
 
+/// Most pages are read while the next one comes.
+#[test]
+fn a_page_that_goes_while_it_is_read_is_read_again() -> Result<()> {
+    let browser = Browser::open(Screen::Desk)?;
+    let page = browser.folder().join("restless.html");
+    fs::write(&page, "<meta charset=utf-8><p>在途<script>setTimeout(() => location.reload(), 40)</script>")?;
+    browser.go(&format!("file://{}", page.display()))?;
+    for _ in 0..100 {
+        ensure!(browser.text()? == "在途", "something else was read");
+        browser.attribute("p", "tagName")?;
+        browser.has("p")?;
+    }
+    Ok(())
+}
+
 /// How many processes have this in their command line.
 fn processes_of(text: &str) -> Result<usize> {
     let mut found = 0;
