@@ -10,6 +10,8 @@ use serde_json::json;
 use sms::{Message, SmsError, Why};
 use sqlx::Row as _;
 
+pub(crate) use limits::network;
+
 use crate::{
     app::AppState,
     audit::{self, What},

@@ -1,11 +1,11 @@
 //! Enrolment of stations: a one-time code from the portal's command line, redeemed once by the station that holds the keys.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::{
-    Extension, Json, Router,
-    extract::{ConnectInfo, DefaultBodyLimit, State, rejection::JsonRejection},
+    Json, Router,
+    extract::{DefaultBodyLimit, State, rejection::JsonRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::post,
@@ -18,12 +18,14 @@ use crate::{
     app::AppState,
     audit::{self, What},
     clock::Clock,
+    codes::network,
     config::Config,
     db::{self, Db, DbError, Sql, Transaction, begin_write, damaged},
     init::{StationRequest, TransportCa, random_text, write_revoked},
     operators::Brake,
     orders::Actor,
     stations::{self, Desk},
+    web::Address,
 };
 
 /// How long a code may be used. Long enough to walk to the bench, short enough to be forgotten.
@@ -186,7 +188,7 @@ impl Enrolment {
     pub async fn enrol(&self, request: &EnrolRequest, address: &str) -> Result<EnrolReply, EnrolError> {
         let now = self.state.clock.now_ms();
         // By address alone: a stranger's wrong codes must not keep the right one out.
-        let who = format!("enrol {address}");
+        let who = format!("enrol {}", network(address));
         self.state.throttle.may_try(&who, address, now).await?;
         let tls = StationRequest::parse(&request.tls_request_pem).map_err(|error| {
             EnrolError::Request(format!("tls_request_pem 无法使用 (tls_request_pem cannot be used: {error})"))
@@ -283,15 +285,13 @@ pub fn router(enrolment: Enrolment) -> Router {
 
 async fn answer(
     State(enrolment): State<Enrolment>,
-    address: Option<Extension<ConnectInfo<SocketAddr>>>,
+    Address(address): Address,
     request: Result<Json<EnrolRequest>, JsonRejection>,
 ) -> Response {
     let Json(request) = match request {
         Ok(request) => request,
         Err(rejection) => return (rejection.status(), rejection.body_text()).into_response(),
     };
-    let address =
-        address.map_or_else(String::new, |Extension(ConnectInfo(address))| address.ip().to_string());
     match enrolment.enrol(&request, &address).await {
         Ok(reply) => Json(reply).into_response(),
         Err(error) => refusal(&error),

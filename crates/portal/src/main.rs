@@ -293,6 +293,7 @@ async fn database(config: &Config) -> anyhow::Result<Db> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let state = state_with_outside(config).await?;
     orders::seal_all(&state).await?;
+    stations::forget_receivers(&state).await?;
     if !operators::any(&state.db).await? {
         tracing::warn!("nobody can log in yet: add an operator with `portal operator add NAME`");
     }

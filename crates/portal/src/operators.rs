@@ -19,7 +19,8 @@ pub use second_factor::{
 };
 pub use throttle::{Brake, Throttle, forget_old_tries};
 pub use users::{
-    User, change_password, list, new_password, reset_password, reset_second_factor, set_active, set_roles,
+    User, change_password, has_given_password, list, new_password, reset_password, reset_second_factor,
+    set_active, set_roles,
 };
 
 use crate::{
@@ -95,7 +96,7 @@ impl From<sqlx::Error> for OperatorError {
     }
 }
 
-/// Adds an operator with these roles.
+/// Adds an operator with these roles. A password that another operator made must be changed before anything else is done.
 ///
 /// # Errors
 /// A name or password that breaks the rules, a name that is taken, the database.
@@ -116,11 +117,12 @@ pub async fn add(
     let hash = hash(password).await?;
     let mut tx = begin_write(db).await?;
     let added = sqlx::query::<Sql>(
-        "insert into operators (name, password_hash, created_ms) values ($1, $2, $3) on conflict (name) do nothing",
+        "insert into operators (name, password_hash, created_ms, password_given) values ($1, $2, $3, $4) on conflict (name) do nothing",
     )
     .bind(name)
     .bind(hash)
     .bind(now_ms)
+    .bind(i64::from(matches!(actor, Actor::Operator(_))))
     .execute(&mut *tx)
     .await?;
     if added.rows_affected() != 1 {
@@ -205,6 +207,7 @@ async fn open_session(
     if !second_factor::pass(state, &mut tx, name, code, now_ms).await? {
         return Ok(None);
     }
+    second_factor::forget_unconfirmed(&mut tx, name).await?;
     sqlx::query::<Sql>("delete from sessions where expires_ms <= $1").bind(now_ms).execute(&mut *tx).await?;
     sqlx::query::<Sql>(
         "insert into sessions (token_hash, operator, created_ms, expires_ms) values ($1, $2, $3, $4)",
@@ -250,8 +253,10 @@ pub struct Session {
     pub name: String,
     /// What he or she may do.
     pub roles: Vec<Role>,
-    /// Whether the second factor must be set up before anything else is done.
-    pub must_enrol: bool,
+    /// Whether a password of one's own or the second factor is missing, without which nothing else is done.
+    pub account_first: bool,
+    /// Which of the operator's sessions this is.
+    pub id: String,
 }
 
 /// The operator whose running session this token opens.
@@ -259,13 +264,14 @@ pub struct Session {
 /// # Errors
 /// The database's.
 pub async fn session(state: &AppState, token: &str) -> Result<Option<Session>, OperatorError> {
+    let id = digest(token);
     let rows = sqlx::query(
-        "select s.operator, coalesce(r.role, '') as role, coalesce(f.confirmed_ms, 0) as confirmed_ms from sessions s \
+        "select s.operator, o.password_given, coalesce(r.role, '') as role, coalesce(f.confirmed_ms, 0) as confirmed_ms from sessions s \
          join operators o on o.name = s.operator left join operator_roles r on r.operator = s.operator \
          left join second_factors f on f.operator = s.operator \
          where s.token_hash = $1 and s.expires_ms > $2 and o.active = 1",
     )
-    .bind(digest(token))
+    .bind(&id)
     .bind(state.clock.now_ms())
     .fetch_all(&state.db)
     .await?;
@@ -275,7 +281,9 @@ pub async fn session(state: &AppState, token: &str) -> Result<Option<Session>, O
     Ok(Some(Session {
         name: first.try_get("operator")?,
         roles: users::read_roles(codes.into_iter().filter(|code| !code.is_empty()))?,
-        must_enrol: required && first.try_get::<i64, _>("confirmed_ms")? == 0,
+        account_first: required && first.try_get::<i64, _>("confirmed_ms")? == 0
+            || first.try_get::<i64, _>("password_given")? != 0,
+        id,
     }))
 }
 

@@ -103,6 +103,8 @@ async fn oldest(
          and not exists (select 1 from review_claims c where c.order_number = o.number) \
          and not exists (select 1 from order_history h where h.order_number = o.number and h.who = $3 \
              and coalesce(h.from_state, 'draft') in ('draft', 'rejected')) \
+         and not exists (select 1 from audit a where a.subject = o.number and a.who = $3 and a.what = 'picture.stored' \
+             and a.detail like '%kind=paper %') \
          order by o.created_ms, o.number limit 1",
     );
     let actor = Actor::Operator(reviewer.to_owned()).to_string();

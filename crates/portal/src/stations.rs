@@ -36,6 +36,7 @@ pub use desk::open_vault;
 pub(crate) use desk::{secret_file, vault_settings, whole_secret_file};
 pub use made::{MadeKey, made, waybill};
 pub use overview::{Figures, figures, waiting_jobs};
+pub use parcels::forget_receivers;
 pub use parked::{Parked, count as parked_count, newest as newest_parked};
 pub(crate) use registry::{disable, enrol, public_key};
 pub(crate) use rehearsal::{Rehearsal, RehearsalError, subject};

@@ -57,7 +57,29 @@ impl Reason {
     }
 }
 
-/// The order with whole numbers, for an operator who asks: the audit's row is written first.
+/// What an operator looks at; the words in the audit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// The order's page with whole numbers.
+    Numbers,
+    /// The authorization letter, filled in.
+    Letter,
+    /// The invoice's file.
+    Invoice,
+}
+
+impl Shown {
+    fn detail(self, reason: Reason) -> String {
+        let paper = match self {
+            Self::Numbers => "",
+            Self::Letter => " paper=letter",
+            Self::Invoice => " paper=invoice",
+        };
+        format!("reason={}{paper}", reason.code())
+    }
+}
+
+/// The order with all that it says, for an operator who asks: the audit's row is written first.
 ///
 /// # Errors
 /// [`OrderError::Unknown`]; the database's.
@@ -66,11 +88,12 @@ pub async fn reveal(
     number: &OrderNumber,
     operator: &str,
     reason: Reason,
+    shown: Shown,
 ) -> Result<Order, OrderError> {
     let order = orders::known(state, number).await?;
     let mut tx = begin_write(&state.db).await?;
     let actor = Actor::Operator(operator.to_owned());
-    let detail = format!("reason={}", reason.code());
+    let detail = shown.detail(reason);
     audit::record(&mut tx, state.clock.now_ms(), &actor, What::NumbersRevealed, number, &detail).await?;
     tx.commit().await?;
     Ok(order)

@@ -33,6 +33,7 @@ use listen::{Door, Limits};
 use tokio::net::TcpListener;
 
 pub use access::operator_routes;
+pub(crate) use session::Address;
 
 use crate::app::AppState;
 

@@ -97,7 +97,7 @@ async fn budget_wait(tx: &mut Transaction, day_budget: u32, now_ms: i64) -> Resu
 }
 
 /// The address that is counted: a subscriber has a whole /64 of IPv6.
-fn network(address: &str) -> String {
+pub(crate) fn network(address: &str) -> String {
     match address.parse() {
         Ok(IpAddr::V6(six)) => match six.to_ipv4_mapped() {
             Some(four) => four.to_string(),

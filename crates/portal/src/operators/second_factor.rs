@@ -71,11 +71,17 @@ async fn new_factor(
     Ok(secret)
 }
 
-/// The first code: the app has the secret, and every log-in from now on needs a code.
+/// The first code: the app has the secret, and every log-in from now on needs a code. Other sessions than `session`, which had none, end.
 ///
 /// # Errors
 /// [`OperatorError::Code`] for a wrong code; [`OperatorError::Throttled`] after too many; the database's.
-pub async fn confirm(state: &AppState, name: &str, code: &str, address: &str) -> Result<(), OperatorError> {
+pub async fn confirm(
+    state: &AppState,
+    name: &str,
+    session: &str,
+    code: &str,
+    address: &str,
+) -> Result<(), OperatorError> {
     let now_ms = state.clock.now_ms();
     state.throttle.may_try(name, address, now_ms).await?;
     let mut tx = begin_write(&state.db).await?;
@@ -97,6 +103,11 @@ pub async fn confirm(state: &AppState, name: &str, code: &str, address: &str) ->
     .bind(step)
     .execute(&mut *tx)
     .await?;
+    sqlx::query::<Sql>("delete from sessions where operator = $1 and token_hash <> $2")
+        .bind(name)
+        .bind(session)
+        .execute(&mut *tx)
+        .await?;
     let who = Actor::Operator(name.to_owned());
     audit::record(&mut tx, now_ms, &who, What::SecondFactorSet, &name, "").await?;
     tx.commit().await?;
@@ -122,6 +133,13 @@ pub(super) async fn pass(
             .execute(tx)
             .await?;
     Ok(used.rows_affected() == 1)
+}
+
+/// Forgets a secret that was shown and never confirmed: whoever logs in next gets one that nobody has seen.
+pub(super) async fn forget_unconfirmed(tx: &mut Connection, name: &str) -> Result<(), DbError> {
+    let gone = sqlx::query::<Sql>("delete from second_factors where operator = $1 and confirmed_ms is null");
+    gone.bind(name).execute(tx).await?;
+    Ok(())
 }
 
 /// Takes an operator's second factor away.

@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     app::AppState,
+    codes::network,
     db::{Db, DbError, Sql, begin_write},
     seal::Sealer,
 };
@@ -130,7 +131,7 @@ impl Throttle {
         let short = |text: &str| text.chars().take(64).collect::<String>();
         [
             self.sealer.digest("log-in-name", &short(name)),
-            self.sealer.digest("log-in-address", &short(address)),
+            self.sealer.digest("log-in-address", &network(address)),
         ]
     }
 }

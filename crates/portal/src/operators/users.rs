@@ -139,6 +139,15 @@ pub fn new_password() -> Result<Secret, OperatorError> {
     Ok(Secret::new(bytes.map(|byte| PASSWORD_LETTERS[usize::from(byte & 31)]).to_vec()))
 }
 
+/// Whether the operator's password was made by another, and must be changed before anything else is done.
+///
+/// # Errors
+/// The database's.
+pub async fn has_given_password(state: &AppState, name: &str) -> Result<bool, OperatorError> {
+    let given = sqlx::query_scalar::<Sql, i64>("select password_given from operators where name = $1");
+    Ok(given.bind(name).fetch_one(&state.db).await? != 0)
+}
+
 /// Gives an operator a new password and gives it back, to be handed over.
 ///
 /// # Errors
@@ -165,8 +174,11 @@ pub async fn change_password(
     address: &str,
 ) -> Result<(), OperatorError> {
     let now_ms = state.clock.now_ms();
-    state.throttle.may_try(name, address, now_ms).await?;
     check_password(&new)?;
+    state.throttle.may_try(name, address, now_ms).await?;
+    let _turn = state.throttle.turn().await;
+    // Others may have tried while this one waited.
+    state.throttle.may_try(name, address, now_ms).await?;
     let stored = sqlx::query_scalar::<Sql, String>("select password_hash from operators where name = $1");
     let stored = stored.bind(name).fetch_one(&state.db).await?;
     if !verify(old, stored).await? {
@@ -185,9 +197,11 @@ async fn set_password(
     let hash = hash(password).await?;
     let mut tx = begin_write(&state.db).await?;
     exists(&mut tx, name).await?;
-    sqlx::query::<Sql>("update operators set password_hash = $2 where name = $1")
+    let own = *actor == Actor::Operator(name.to_owned());
+    sqlx::query::<Sql>("update operators set password_hash = $2, password_given = $3 where name = $1")
         .bind(name)
         .bind(hash)
+        .bind(i64::from(!own))
         .execute(&mut *tx)
         .await?;
     done(state, tx, name, actor, What::OperatorPassword, "").await

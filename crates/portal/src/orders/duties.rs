@@ -3,9 +3,12 @@
 use model::OrderNumber;
 
 use super::{store::OrderError, transition::Actor};
-use crate::db::{Connection, Sql};
+use crate::{
+    audit::What,
+    db::{Connection, Sql},
+};
 
-/// Whether this operator entered the order or corrected it. Nobody else counts as a person.
+/// Whether this operator entered the order, corrected it, or brought its paper. Nobody else counts as a person.
 ///
 /// # Errors
 /// The database's.
@@ -15,7 +18,14 @@ pub async fn has_entered(
     actor: &Actor,
 ) -> Result<bool, OrderError> {
     let entered = "coalesce(from_state, 'draft') in ('draft', 'rejected')";
-    stands_in_history(connection, number, actor, entered).await
+    if stands_in_history(connection, number, actor, entered).await? {
+        return Ok(true);
+    }
+    let brought = sqlx::query::<Sql>(
+        "select 1 from audit where subject = $1 and who = $2 and what = $3 and detail like '%kind=paper %' limit 1",
+    );
+    let brought = brought.bind(number.as_str()).bind(actor.to_string()).bind(What::PictureStored.code());
+    Ok(matches!(actor, Actor::Operator(_)) && brought.fetch_optional(connection).await?.is_some())
 }
 
 /// Whether this operator approved the order.

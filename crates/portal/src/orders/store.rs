@@ -41,9 +41,14 @@ pub enum OrderError {
     /// The order cannot be cancelled any more.
     #[error("{0} ({1})")]
     NotCancellable(&'static str, &'static str),
+    /// It is not what the one who decides looked at.
+    #[error(
+        "订单在您打开之后有变动，请核对后再决定 (the order changed since you opened it: look once more, then decide)"
+    )]
+    Changed,
     /// Nobody checked the parcel.
     #[error(
-        "包裹尚未复核，请先在复核台扫描运单和钥匙 (nobody has checked the parcel: scan its waybill and keys at /packing first)"
+        "包裹尚未复核寄出，复核台扫描运单和钥匙后才能登记收到 (the parcel is not sent yet: its waybill and keys are scanned at /packing first)"
     )]
     NotPacked,
     /// Two steps that take two people.
@@ -170,6 +175,8 @@ pub struct Standing {
     pub state: OrderState,
     /// Why it stands rejected.
     pub reject_reason: Option<String>,
+    /// When its state changed last.
+    pub changed_ms: i64,
 }
 
 /// How the order with this number stands, inside a transaction.
@@ -178,7 +185,7 @@ pub struct Standing {
 /// [`OrderError::Db`].
 pub async fn standing(tx: &mut Connection, number: &OrderNumber) -> Result<Option<Standing>, OrderError> {
     let row = sqlx::query::<Sql>(
-        "select programme, holder_kind, holder_name, quantity, amount_fen, state, reject_reason \
+        "select programme, holder_kind, holder_name, quantity, amount_fen, state, reject_reason, changed_ms \
          from orders where number = $1",
     )
     .bind(number.as_str())
@@ -195,6 +202,7 @@ pub async fn standing(tx: &mut Connection, number: &OrderNumber) -> Result<Optio
         amount: Fen(row.try_get::<i64, _>("amount_fen")?.unsigned_abs()),
         state: state(row.try_get("state")?)?,
         reject_reason: row.try_get("reject_reason")?,
+        changed_ms: row.try_get("changed_ms")?,
     }))
 }
 

@@ -108,17 +108,24 @@ fn what(from: OrderState, to: OrderState) -> What {
     }
 }
 
-/// 审核通过: the order waits for production and has one job a key. An order that was approved stays as it is.
+/// 审核通过: the order waits for production and has one job a key. An order that was approved stays as it is. `seen` is the time of the change
+/// that a person looked at, `None` if none looked.
 ///
 /// # Errors
-/// [`OrderError::Uncertifiable`] if no certificate could carry what the order says; [`OrderError::SamePerson`] if the operator entered or
+/// [`OrderError::Changed`] since then; [`OrderError::Uncertifiable`] if no certificate could carry what the order says; [`OrderError::SamePerson`] if the operator entered or
 /// corrected the order; else as [`change_state`].
-pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> Result<(), OrderError> {
+pub async fn approve(
+    state: &AppState,
+    number: &OrderNumber,
+    actor: &Actor,
+    seen: Option<i64>,
+) -> Result<(), OrderError> {
     certifiable(state, number).await?;
     let mut tx = begin_write(&state.db).await?;
     if has_jobs(&mut tx, number).await? {
         return Ok(());
     }
+    unchanged(standing(&mut tx, number).await?.as_ref(), seen)?;
     if has_entered(&mut tx, number, actor).await? {
         return Err(OrderError::SamePerson(
             "录入或更正订单的人不能审核通过，请另一位审核员办理 (who entered or corrected an order does not approve it: ask another reviewer)",
@@ -135,6 +142,14 @@ pub async fn approve(state: &AppState, number: &OrderNumber, actor: &Actor) -> R
     messages::enqueue(&mut tx, state, &order, MessageKind::Approved).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Nobody decides about what he or she did not see.
+fn unchanged(order: Option<&Standing>, seen: Option<i64>) -> Result<(), OrderError> {
+    match (order, seen) {
+        (Some(order), Some(seen)) if order.changed_ms != seen => Err(OrderError::Changed),
+        _ => Ok(()),
+    }
 }
 
 /// Rehearses the certificates while the customer can still correct the order. Later it would cost keys.
@@ -186,15 +201,16 @@ async fn insert_job(
     Ok(())
 }
 
-/// 审核拒绝, with the reason the customer will read. The same rejection twice is one.
+/// 审核拒绝, with the reason the customer will read. The same rejection twice is one. `seen` as for [`approve`].
 ///
 /// # Errors
-/// [`OrderError::Reason`] for none or one over 500 characters; else as [`change_state`].
+/// [`OrderError::Changed`] since then; [`OrderError::Reason`] for none or one over 500 characters; else as [`change_state`].
 pub async fn reject(
     state: &AppState,
     number: &OrderNumber,
     reason: &str,
     actor: &Actor,
+    seen: Option<i64>,
 ) -> Result<(), OrderError> {
     let reason = reason.trim();
     if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
@@ -202,11 +218,12 @@ pub async fn reject(
     }
     let mut tx = begin_write(&state.db).await?;
     let old = standing(&mut tx, number).await?;
-    if old
-        .is_some_and(|old| old.state == OrderState::Rejected && old.reject_reason.as_deref() == Some(reason))
-    {
+    let same =
+        |old: &Standing| old.state == OrderState::Rejected && old.reject_reason.as_deref() == Some(reason);
+    if old.as_ref().is_some_and(same) {
         return Ok(());
     }
+    unchanged(old.as_ref(), seen)?;
     let now = state.clock.now_ms();
     let order = change_state(&mut tx, number, OrderState::Rejected, actor, reason, now).await?;
     messages::enqueue(&mut tx, state, &order, MessageKind::Rejected { reason }).await?;

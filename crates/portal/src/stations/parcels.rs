@@ -12,6 +12,7 @@ use super::{
     refusal::{Refusal, blocking},
 };
 use crate::{
+    app::AppState,
     audit::{self, What},
     db::{Connection, DbError, Sql, begin_write, damaged},
     orders::{self, Actor, Order},
@@ -19,6 +20,8 @@ use crate::{
 
 /// Orders that SF is asked for at once.
 const AT_ONCE: usize = 2;
+/// Parcels of an older program rewritten in one transaction at start.
+const BATCH: i64 = 200;
 /// How many more may wait for their turn: each holds one of the places that secrets, certificates and reports need as well.
 const WAITING: usize = 6;
 
@@ -53,12 +56,12 @@ pub(super) async fn parcel(
     let mut connection = desk.state.db.acquire().await?;
     let jobs = Job::of_order(&mut connection, number).await?;
     let key_serials = made_here(&jobs, station, number)?;
-    if let Some(parcel) = find(&mut connection, number).await? {
-        return Ok(parcel);
-    }
     drop(connection);
     let order = orders::load(&desk.state, number).await?;
     let order = order.ok_or_else(|| damaged(format!("order {number}, which has jobs")))?;
+    if let Some(parcel) = find(&mut *desk.state.db.acquire().await?, &order).await? {
+        return Ok(parcel);
+    }
     if order.state != model::OrderState::AwaitingProduction {
         return Err(Refusal::invalid(format!(
             "订单 {number} 状态为{} (the order is not in production: do not ship it)",
@@ -68,7 +71,7 @@ pub(super) async fn parcel(
 
     let _turn = desk.parcel_gate.pass().await?;
     // A question for the same order may have been answered while this one waited.
-    if let Some(parcel) = find(&mut *desk.state.db.acquire().await?, number).await? {
+    if let Some(parcel) = find(&mut *desk.state.db.acquire().await?, &order).await? {
         return Ok(parcel);
     }
     let request = sf_order(desk, &order);
@@ -82,7 +85,7 @@ pub(super) async fn parcel(
     })
     .await?;
     let parcel = label(desk, &order, created, key_serials);
-    store(desk, station, &parcel).await
+    store(desk, station, &order, parcel).await
 }
 
 /// The serials of the order's keys, if all were made at this station.
@@ -137,7 +140,7 @@ fn sf_order(desk: &Desk, order: &Order) -> sf::CreateOrder {
 }
 
 fn label(desk: &Desk, order: &Order, created: sf::Created, key_serials: Vec<String>) -> Parcel {
-    let (config, receiver) = (&desk.state.config, &order.content.receiver);
+    let config = &desk.state.config;
     let sender = &config.sender;
     Parcel {
         order: order.number.clone(),
@@ -147,14 +150,7 @@ fn label(desk: &Desk, order: &Order, created: sf::Created, key_serials: Vec<Stri
         product: created.route_label.pro_name,
         two_dimension_code: created.route_label.two_dimension_code,
         payment: "到付".to_owned(),
-        receiver: Party {
-            name: mask::name(&receiver.name),
-            mobile: mask_mobile(&receiver.mobile),
-            company: order.content.unit.name.clone(),
-            address: [&receiver.province, &receiver.city, &receiver.county, &receiver.address]
-                .map(String::as_str)
-                .concat(),
-        },
+        receiver: receiver(order),
         sender: Party {
             name: sender.name.clone(),
             mobile: mask_mobile(&sender.mobile),
@@ -169,12 +165,32 @@ fn label(desk: &Desk, order: &Order, created: sf::Created, key_serials: Vec<Stri
     }
 }
 
-async fn store(desk: &Desk, station: &StationId, parcel: &Parcel) -> Result<Parcel, Refusal> {
-    let body = serde_json::to_string(parcel).map_err(|error| Refusal::later(error.to_string()))?;
+/// Whom the label names. The row of a parcel does not: persons stand in what the order says alone, sealed, and go with it.
+fn receiver(order: &Order) -> Party {
+    let (unit, receiver) = (&order.content.unit, &order.content.receiver);
+    Party {
+        name: mask::name(&receiver.name),
+        mobile: mask_mobile(&receiver.mobile),
+        company: unit.name.clone(),
+        address: [&receiver.province, &receiver.city, &receiver.county, &receiver.address]
+            .map(String::as_str)
+            .concat(),
+    }
+}
+
+/// A parcel as its row keeps it.
+fn body(mut parcel: Parcel) -> Result<String, DbError> {
+    for said in [&mut parcel.receiver.name, &mut parcel.receiver.mobile, &mut parcel.receiver.address] {
+        said.clear();
+    }
+    serde_json::to_string(&parcel).map_err(|error| damaged(format!("a parcel that is no JSON ({error})")))
+}
+
+async fn store(desk: &Desk, station: &StationId, order: &Order, parcel: Parcel) -> Result<Parcel, Refusal> {
     let now = desk.state.clock.now_ms();
     let mut tx = begin_write(&desk.state.db).await?;
     // Two requests at once got the same waybill from SF; the first to be here is the one that is kept.
-    if let Some(parcel) = find(&mut tx, &parcel.order).await? {
+    if let Some(parcel) = find(&mut tx, order).await? {
         return Ok(parcel);
     }
     let stored = sqlx::query::<Sql>(
@@ -184,7 +200,7 @@ async fn store(desk: &Desk, station: &StationId, parcel: &Parcel) -> Result<Parc
     .bind(parcel.order.as_str())
     .bind(&parcel.waybill)
     .bind(station.as_str())
-    .bind(body)
+    .bind(body(parcel.clone())?)
     .bind(now)
     .execute(&mut *tx)
     .await?;
@@ -198,17 +214,46 @@ async fn store(desk: &Desk, station: &StationId, parcel: &Parcel) -> Result<Parc
     let (who, detail) = (Actor::Station(station.clone()), format!("waybill={}", parcel.waybill));
     audit::record(&mut tx, now, &who, What::WaybillCreated, &parcel.order, &detail).await?;
     tx.commit().await?;
-    Ok(parcel.clone())
+    Ok(parcel)
 }
 
-async fn find(connection: &mut Connection, number: &OrderNumber) -> Result<Option<Parcel>, DbError> {
+async fn find(connection: &mut Connection, order: &Order) -> Result<Option<Parcel>, DbError> {
     let row = sqlx::query::<Sql>("select body from parcels where order_number = $1")
-        .bind(number.as_str())
+        .bind(order.number.as_str())
         .fetch_optional(connection)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let parcel = serde_json::from_str(row.try_get("body")?);
-    parcel.map(Some).map_err(|_| damaged(format!("the parcel of order {number}")))
+    let parcel: Parcel = serde_json::from_str(row.try_get("body")?)
+        .map_err(|_| damaged(format!("the parcel of order {}", order.number)))?;
+    Ok(Some(Parcel { receiver: receiver(order), ..parcel }))
+}
+
+/// Takes receivers out of the rows of an older program; done at start, some at a time, until none is left.
+///
+/// # Errors
+/// The database's; a parcel that cannot be read stays as it is and is named.
+pub async fn forget_receivers(state: &AppState) -> Result<(), DbError> {
+    loop {
+        let mut tx = begin_write(&state.db).await?;
+        let rows = sqlx::query::<Sql>(
+            "select waybill, body from parcels where body like '%\"receiver\":{\"name\":%' \
+             and body not like '%\"receiver\":{\"name\":\"\",\"mobile\":\"\",%' limit $1",
+        )
+        .bind(BATCH)
+        .fetch_all(&mut *tx)
+        .await?;
+        for row in &rows {
+            let waybill: String = row.try_get("waybill")?;
+            let parcel: Parcel = serde_json::from_str(row.try_get("body")?)
+                .map_err(|_| damaged(format!("the parcel with waybill {waybill}")))?;
+            let forget = sqlx::query::<Sql>("update parcels set body = $2 where waybill = $1");
+            forget.bind(&waybill).bind(body(parcel)?).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ pub fn operator_routes() -> impl Iterator<Item = (&'static str, &'static str, &'
     ROUTES.iter().copied()
 }
 
-/// What an operator reaches who has yet to set up the second factor.
-pub(super) fn is_before_second_factor(path: &str) -> bool {
+/// What an operator reaches whose account lacks something yet.
+pub(super) fn is_account(path: &str) -> bool {
     path.starts_with("/account")
 }

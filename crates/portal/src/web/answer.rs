@@ -20,8 +20,8 @@ pub(super) enum ApiError {
     LoggedOut,
     /// None of the operator's roles opens this; these would.
     Forbidden(&'static [Role]),
-    /// The second factor must be set up first.
-    NoSecondFactor,
+    /// The account lacks something first.
+    AccountFirst,
     /// The body is not JSON, or too large.
     Body(JsonRejection),
     /// A parameter is wrong.
@@ -57,6 +57,7 @@ pub(super) fn order_status(error: &OrderError) -> StatusCode {
         OrderError::Illegal(_)
         | OrderError::Raced
         | OrderError::NotReleasable(_)
+        | OrderError::Changed
         | OrderError::NotPacked
         | OrderError::NotCancellable(..)
         | OrderError::NoRefund(_) => StatusCode::CONFLICT,
@@ -110,8 +111,8 @@ impl IntoResponse for ApiError {
                 (StatusCode::UNAUTHORIZED, one("", "请先登录 (log in first: POST /api/login)".to_owned()))
             }
             Self::Forbidden(opening) => (StatusCode::FORBIDDEN, one("", forbidden(opening))),
-            Self::NoSecondFactor => {
-                let told = "请先在 /account 设置动态验证码 (set up the second factor first, at /account)";
+            Self::AccountFirst => {
+                let told = "请先在 /account 修改初始密码并设置动态验证码 (change the first password and set up the second factor first, at /account)";
                 (StatusCode::FORBIDDEN, one("", told.to_owned()))
             }
             Self::Body(error) => (error.status(), one("", error.body_text())),

@@ -129,7 +129,7 @@ pub(super) async fn approve_order(
     Path(text): Path<String>,
 ) -> Answer {
     let number = number(&text)?;
-    orders::approve(&state, &number, &operator.actor()).await?;
+    orders::approve(&state, &number, &operator.actor(), None).await?;
     Ok(Json(order_json(&state, &number).await?).into_response())
 }
 
@@ -146,7 +146,7 @@ pub(super) async fn reject_order(
     body: Result<Json<Rejection>, JsonRejection>,
 ) -> Answer {
     let (number, Json(rejection)) = (number(&text)?, body?);
-    orders::reject(&state, &number, &rejection.reason, &operator.actor()).await?;
+    orders::reject(&state, &number, &rejection.reason, &operator.actor(), None).await?;
     Ok(Json(order_json(&state, &number).await?).into_response())
 }
 

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Path, State},
+    extract::{DefaultBodyLimit, Path, Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -11,7 +11,7 @@ use axum::{
 
 use super::{
     lang::Lang,
-    pages::page,
+    pages::{ViewQuery, order_trouble, page},
     path::OrderPath,
     session::Operator,
     shop::{self, OwnOrder, ShopFrame},
@@ -20,6 +20,7 @@ use crate::{
     app::AppState,
     invoices::{self, InvoiceError, Pdf},
     orders::Actor,
+    views::{self, Shown},
 };
 
 /// Nothing but a click is sent here.
@@ -79,12 +80,17 @@ async fn request(
     }
 }
 
+/// The invoice's file, on record.
 async fn download(
     State(state): State<AppState>,
-    _operator: Operator,
+    operator: Operator,
     lang: Lang,
     OrderPath(number): OrderPath,
+    Query(query): Query<ViewQuery>,
 ) -> Response {
+    if let Err(error) = views::reveal(&state, &number, &operator.name, query.reason, Shown::Invoice).await {
+        return order_trouble(lang, error);
+    }
     match invoices::download(&state, &number).await {
         Ok(pdf) => file(pdf),
         Err(error) => trouble(lang, &error),

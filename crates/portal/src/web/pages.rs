@@ -34,7 +34,7 @@ pub(super) use order::{
 pub(super) use orders::orders;
 pub(super) use packing::routes as packing_routes;
 pub(super) use paper::routes as paper_routes;
-pub(super) use pictures::routes as picture_routes;
+pub(super) use pictures::{ViewQuery, routes as picture_routes};
 pub(super) use programmes::{list as programmes, show as programme};
 pub(super) use refunds::list as refunds;
 pub(super) use review::routes as review_routes;
@@ -131,7 +131,7 @@ pub(super) fn trouble(lang: Lang, error: ApiError) -> Response {
     page(status, &Trouble { frame: Frame { lang, operator: None, here: "" }, message })
 }
 
-fn order_trouble(lang: Lang, error: OrderError) -> Response {
+pub(super) fn order_trouble(lang: Lang, error: OrderError) -> Response {
     trouble(lang, error.into())
 }
 

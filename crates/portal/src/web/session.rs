@@ -24,6 +24,8 @@ pub(super) struct Operator {
     pub name: String,
     /// What he or she may do.
     pub roles: Vec<Role>,
+    /// Which of the operator's sessions this is.
+    pub session: String,
 }
 
 impl Operator {
@@ -63,15 +65,15 @@ impl FromRequestParts<AppState> for Operator {
 
 /// Why a session is not let in.
 enum Refused {
-    NoSecondFactor,
+    AccountFirst,
     Role(Operator, &'static [Role]),
 }
 
 impl Refused {
     fn tell(self, parts: &Parts, api: bool) -> Response {
         match self {
-            Self::NoSecondFactor if api => ApiError::NoSecondFactor.into_response(),
-            Self::NoSecondFactor => Redirect::to("/account").into_response(),
+            Self::AccountFirst if api => ApiError::AccountFirst.into_response(),
+            Self::AccountFirst => Redirect::to("/account").into_response(),
             Self::Role(_, opening) if api => ApiError::Forbidden(opening).into_response(),
             Self::Role(operator, opening) => pages::forbidden(Lang::of(parts), operator, opening),
         }
@@ -81,10 +83,10 @@ impl Refused {
 /// Lets a session in where its roles reach. A route that [`access`] does not know is closed.
 fn admit(parts: &Parts, session: Session) -> Result<Operator, Refused> {
     let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    if session.must_enrol && !access::is_before_second_factor(path) {
-        return Err(Refused::NoSecondFactor);
+    if session.account_first && !access::is_account(path) {
+        return Err(Refused::AccountFirst);
     }
-    let operator = Operator { name: session.name, roles: session.roles };
+    let operator = Operator { name: session.name, roles: session.roles, session: session.id };
     let method = if parts.method == Method::HEAD { "GET" } else { parts.method.as_str() };
     let opening = access::roles(method, path).unwrap_or_default();
     if operator.has_any(opening) { Ok(operator) } else { Err(Refused::Role(operator, opening)) }
@@ -120,12 +122,12 @@ fn cookie_header(state: &AppState, value: &str, seconds: u64) -> Option<HeaderVa
 }
 
 /// Where a request came from. Behind a proxy on this machine that is what the proxy says last.
-pub(super) struct Address(pub String);
+pub(crate) struct Address(pub String);
 
-impl FromRequestParts<AppState> for Address {
+impl<S: Sync> FromRequestParts<S> for Address {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
         let address = client_address(peer, &parts.headers);
         Ok(Self(address.map_or_else(|| "unknown".to_owned(), |address| address.to_string())))

@@ -206,8 +206,8 @@ fn of_two_operators_who_act_at_once_one_wins_and_nothing_is_done_twice() {
     let (li, wang) = (Actor::Operator("li".to_owned()), Actor::Operator("wang".to_owned()));
     let (approved, rejected) = bench.runtime.block_on(async {
         tokio::join!(
-            orders::approve(&bench.state, &number, &li),
-            orders::reject(&bench.state, &number, "材料不全", &wang)
+            orders::approve(&bench.state, &number, &li, None),
+            orders::reject(&bench.state, &number, "材料不全", &wang, None)
         )
     });
     let order = bench.runtime.block_on(orders::load(&bench.state, &number)).unwrap().unwrap();

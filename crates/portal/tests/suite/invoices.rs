@@ -301,6 +301,10 @@ fn s1_6_operators_ask_for_and_download_invoices_and_nobody_else() {
     let answer =
         office.bench.agent().get(format!("{}{pdf}", office.bench.url)).header("cookie", &cookie).call();
     assert!(answer.unwrap().body_mut().read_to_vec().unwrap().starts_with(b"%PDF-"));
+    let row =
+        sqlx::query_scalar("select subject || ' ' || detail from audit where what = 'numbers.revealed'");
+    let rows: Vec<String> = office.bench.runtime.block_on(row.fetch_all(&office.bench.state.db)).unwrap();
+    assert_eq!(rows, [format!("{number} reason=review paper=invoice")], "whoever reads it is on record");
 }
 
 #[test]
@@ -328,6 +332,12 @@ fn s1_6_the_list_of_invoices_is_the_customers_own() {
     let page = list(&cookie);
     assert!(page.contains("已开具") && page.contains(&format!("/my/orders/{own}/invoice.pdf")), "{page}");
     assert!(!page.contains(foreign.as_str()), "{page}");
+    let file = |cookie: &str, number: &OrderNumber| {
+        let url = format!("{}/my/orders/{number}/invoice.pdf", office.bench.url);
+        office.bench.agent().get(url).header("cookie", cookie).call().unwrap().status().as_u16()
+    };
+    assert_eq!((file(&cookie, &own), file(&cookie, &foreign)), (200, 404));
+    assert_eq!((file(&customer("13900000002"), &foreign), file("", &own)), (200, 303));
     assert!(list(&customer("13900000002")).contains(foreign.as_str()));
     assert!(list(&customer("13700000003")).contains("还没有发票"));
     assert_eq!(office.bench.get("", "/my/invoices").0, 303);

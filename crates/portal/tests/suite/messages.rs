@@ -35,7 +35,7 @@ impl Desk {
 
     pub(crate) fn approved(&self) -> model::OrderNumber {
         let number = self.order();
-        let approve = orders::approve(&self.bench.state, &number, &Actor::System);
+        let approve = orders::approve(&self.bench.state, &number, &Actor::System, None);
         self.bench.runtime.block_on(approve).unwrap();
         number
     }
@@ -80,7 +80,7 @@ fn s1_14_the_handler_is_told_of_the_approval_once() {
     assert_eq!(desk.states(&number), [MessageState::Sent]);
     desk.turns(2, MINUTE_MS);
     assert_eq!(desk.states(&number), [MessageState::Arrived]);
-    let again = orders::approve(&desk.bench.state, &number, &Actor::System);
+    let again = orders::approve(&desk.bench.state, &number, &Actor::System, None);
     desk.bench.runtime.block_on(again).unwrap();
     desk.turns(4, MINUTE_MS);
     assert_eq!(desk.sent().len(), 1, "the same approval again is no news");
@@ -91,7 +91,7 @@ fn s1_14_the_handler_reads_why_the_order_was_rejected_each_time() {
     let desk = Desk::new();
     let number = desk.order();
     let reject = |reason: &str| {
-        let rejected = orders::reject(&desk.bench.state, &number, reason, &Actor::System);
+        let rejected = orders::reject(&desk.bench.state, &number, reason, &Actor::System, None);
         desk.bench.runtime.block_on(rejected).unwrap();
         desk.turns(2, 1_000);
     };
@@ -116,7 +116,7 @@ fn s1_14_the_handler_reads_why_the_order_was_rejected_each_time() {
 fn s1_14_a_change_that_is_not_kept_tells_nobody() {
     let desk = Desk::new();
     let number = desk.order();
-    let refused = orders::reject(&desk.bench.state, &number, " ", &Actor::System);
+    let refused = orders::reject(&desk.bench.state, &number, " ", &Actor::System, None);
     assert!(desk.bench.runtime.block_on(refused).is_err());
     desk.turns(2, 1_000);
     assert!(desk.sent().is_empty() && desk.states(&number).is_empty());

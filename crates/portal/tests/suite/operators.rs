@@ -6,9 +6,11 @@ use std::{
 };
 
 use crate::bench::{Bench, OPERATOR, PASSWORD, free_order, paid_order};
+use futures_util::future::join_all;
+use model::Secret;
 use portal::{
     config::SecondFactor,
-    operators::{self, Role},
+    operators::{self, Credentials, OperatorError, Role},
     web::operator_routes,
 };
 use serde_json::json;
@@ -262,6 +264,79 @@ fn where_it_is_required_nothing_is_done_before_it_is_set_up() {
     assert_eq!(bench.post(&cookie, "/api/orders", &free_order()).0, 403);
     enrol(&bench, &cookie);
     assert_eq!(bench.get(&cookie, "/orders").0, 200);
+}
+
+#[test]
+fn a_password_that_another_made_opens_the_account_alone_and_a_factor_ends_what_began_without() {
+    let (bench, boss) = Bench::logged_in();
+    let (_, page) = bench.post_form(&boss, "/users", &[("name", "zhao"), ("role", "reviewer")]);
+    let given =
+        page.split("<b class=\"number secret\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let log_in = |password: &str| {
+        let body = json!({ "name": "zhao", "password": password });
+        let answer = bench.agent().post(format!("{}/api/login", bench.url)).send_json(&body).unwrap();
+        answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
+    };
+    let knows = log_in(&given);
+    assert_eq!(bench.get(&knows, "/orders").0, 303);
+    let (status, told) = bench.get(&knows, "/api/orders");
+    assert!(status == 403 && told.contains("修改初始密码"), "{told}");
+    let (_, page) = bench.get(&knows, "/account");
+    assert!(page.contains("请先修改密码") && !page.contains("<svg class=\"qr\""), "{page}");
+    let form = [("old", given.as_str()), ("new", "my very own words")];
+    assert_eq!(bench.post_form(&knows, "/account/password", &form).0, 303);
+    assert_eq!(bench.get(&knows, "/account").0, 303, "whoever knew it is out");
+
+    let (first, second) = (log_in("my very own words"), log_in("my very own words"));
+    assert_eq!(bench.get(&first, "/orders").0, 200);
+    let before = App::scan(&bench.get(&first, "/account").1);
+    let third = log_in("my very own words");
+    let app = App::scan(&bench.get(&third, "/account").1);
+    assert_ne!(before.code(&bench), app.code(&bench), "a secret that was shown is not another's");
+    let confirm = [("code", app.code(&bench))].map(|(name, code)| (name, code));
+    let confirm: Vec<(&str, &str)> = confirm.iter().map(|(name, code)| (*name, code.as_str())).collect();
+    assert_eq!(bench.post_form(&third, "/account/second-factor", &confirm).0, 303);
+    assert_eq!(
+        [&first, &second, &third].map(|session| bench.get(session, "/orders").0),
+        [303, 303, 200],
+        "sessions without a code end"
+    );
+    // A reset is a password that another made, too.
+    let (_, page) = bench.post_form(&boss, "/users/zhao", &[("do", "password")]);
+    assert!(page.contains("number secret"), "{page}");
+    let given: i64 = bench
+        .runtime
+        .block_on(
+            sqlx::query_scalar("select password_given from operators where name = 'zhao'")
+                .fetch_one(&bench.state.db),
+        )
+        .unwrap();
+    assert_eq!(given, 1);
+}
+
+#[test]
+fn guesses_at_once_are_braked_like_guesses_one_by_one() {
+    let (bench, cookie) = Bench::logged_in();
+    let flood = |from: &'static str, change: bool| {
+        let state = &bench.state;
+        let guess = |n: usize| async move {
+            let wrong = Secret::from("not the password");
+            let address = from.replace('#', &format!("{n:x}"));
+            if change {
+                let new = Secret::from("another password");
+                return operators::change_password(state, OPERATOR, wrong, new, &address).await.err();
+            }
+            // Names that nobody has: the address alone is counted.
+            let given = Credentials { name: format!("nobody-{n}"), password: wrong, code: String::new() };
+            operators::log_in(state, given, &address).await.err()
+        };
+        let errors = bench.runtime.block_on(join_all((0..40).map(guess)));
+        errors.iter().filter(|error| matches!(error, Some(OperatorError::Credentials))).count()
+    };
+    // Two are hashed at a time, so one more than the brake's number may be under way.
+    assert!((5..=6).contains(&flood("192.0.2.1", true)), "by name");
+    assert!((20..=21).contains(&flood("2001:db8:1:2::#", false)), "a subscriber's /64 is one address");
+    assert_eq!(bench.get(&cookie, "/account").0, 200);
 }
 
 #[test]

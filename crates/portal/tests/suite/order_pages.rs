@@ -296,7 +296,7 @@ fn s1_13_a_rejected_order_is_corrected_without_typing_all_again() {
     let number = shop.order(SIMPLE, "unit-first", &filled());
     let modify = format!("/my/orders/{number}/modify");
     assert_eq!(shop.get(&modify).location(), format!("/my/orders/{number}"), "nothing to correct yet");
-    shop.block_on(orders::reject(shop.state(), &number, "执照模糊", &orders::Actor::System)).unwrap();
+    shop.block_on(orders::reject(shop.state(), &number, "执照模糊", &orders::Actor::System, None)).unwrap();
     let stranger = shop.stranger();
     assert!(stranger.get(&modify).location().starts_with("/my/login"));
     let draft = shop.get(&modify).location();

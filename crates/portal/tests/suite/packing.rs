@@ -236,8 +236,14 @@ fn s3_12_an_order_is_completed_when_its_customer_has_the_parcel_or_staff_know_or
         tx.commit().await.unwrap();
         format!("ukey_customer={}", token.expose())
     });
+    // A parcel that is still here was not received: completed, it could not be packed any more.
     let page = bench.get(&customer, &format!("/my/orders/{received}")).1;
-    assert!(page.contains("确认收货"), "{page}");
+    assert!(!page.contains("确认收货") && page.contains("正在复核装箱"), "{page}");
+    let (status, page) = bench.post_form(&customer, &format!("/my/orders/{received}/received"), &[]);
+    assert!(status == 409 && page.contains("包裹尚未复核"), "{page}");
+    table.pack(waybills[0], &[waybills[0]], "packer").unwrap();
+    let page = bench.get(&customer, &format!("/my/orders/{received}")).1;
+    assert!(page.contains("确认收货") && page.contains("包裹在途"), "{page}");
     for _ in 0..2 {
         let (status, page) = bench.post_form(&customer, &format!("/my/orders/{received}/received"), &[]);
         assert_eq!(status, 303, "{page}");
@@ -302,7 +308,7 @@ fn rejected(table: &Table, order: &Value) -> OrderNumber {
     table.bench.now_ms.fetch_add(1000, Ordering::SeqCst);
     let number: OrderNumber = table.bench.place("", order).parse().unwrap();
     let actor = Actor::Operator(OPERATOR.to_owned());
-    table.run(orders::reject(&table.bench.state, &number, "请重新上传", &actor)).unwrap();
+    table.run(orders::reject(&table.bench.state, &number, "请重新上传", &actor, None)).unwrap();
     number
 }
 

@@ -22,15 +22,15 @@ fn an_operator_logs_in_reviews_and_logs_out_by_the_pages() {
     {
         assert!(page.contains(text), "{text} is on {page}");
     }
-    let (status, page) = bench.post_form(&cookie, &format!("/orders/{number}/reject"), &[("reason", "")]);
+    let (status, page) = bench.decide(&cookie, &format!("/orders/{number}/reject"), &[("reason", "")]);
     assert!(status == 422 && page.contains("请写明拒绝原因"), "{page}");
-    assert_eq!(bench.post_form(&cookie, &format!("/orders/{number}/approve"), &[]).0, 303);
+    assert_eq!(bench.decide(&cookie, &format!("/orders/{number}/approve"), &[]).0, 303);
     let (_, page) = bench.get(&cookie, &format!("/orders/{number}"));
     assert!(
         page.contains("待制证") && !page.contains("id=\"approve\""),
         "an approved order offers no review"
     );
-    let (status, page) = bench.post_form(&cookie, &format!("/orders/{number}/reject"), &[("reason", "晚了")]);
+    let (status, page) = bench.decide(&cookie, &format!("/orders/{number}/reject"), &[("reason", "晚了")]);
     assert!(status == 409 && page.contains("不能变为审核拒绝"), "{page}");
     assert_eq!(bench.post_form(&cookie, "/logout", &[]).0, 303);
     assert_eq!(bench.get(&cookie, "/orders").0, 303);

@@ -1,6 +1,6 @@
 //! Applications on paper (row S4.12), over a real listener.
 
-use crate::bench::{Bench, PASSWORD, START_MS, credit_code, id_number};
+use crate::bench::{Bench, PASSWORD, START_MS, credit_code, id_number, paid_order};
 use model::Secret;
 use portal::{
     operators::{self, Role},
@@ -99,7 +99,7 @@ fn s4_12_an_operator_enters_an_application_and_another_approves_it() {
     let pay = [("method", "alipay"), ("reference", "转账凭证 1")];
     assert_eq!(bench.post_form(&li, &format!("/orders/{number}/payment"), &pay).0, 303);
     let approve = format!("/orders/{number}/approve");
-    let (status, page) = bench.post_form(&li, &approve, &[]);
+    let (status, page) = bench.decide(&li, &approve, &[]);
     assert!(status == 403 && page.contains("另一位审核员"), "{page}");
     assert!(bench.get(&li, "/review").1.contains("由您录入"), "the queue gives nobody his own");
     let roles = [Role::Reviewer];
@@ -107,8 +107,27 @@ fn s4_12_an_operator_enters_an_application_and_another_approves_it() {
     let added = operators::add(db, "wang", Secret::from(PASSWORD), &roles, &Actor::CommandLine, START_MS);
     bench.runtime.block_on(added).unwrap();
     let wang = bench.log_in_as("wang", "").unwrap();
-    assert_eq!(bench.post_form(&wang, &approve, &[]).0, 303);
+    assert_eq!(bench.decide(&wang, &approve, &[]).0, 303);
     assert_eq!(bench.get_json(&li, &format!("/api/orders/{number}"))["state"], "awaiting_production");
+}
+
+#[test]
+fn p15_who_brings_the_paper_does_not_approve_by_it_and_replaces_none_that_was_decided_by() {
+    let (bench, li) = Bench::logged_in();
+    let wang = bench.operator("wang", &[Role::Reviewer]);
+    let number = bench.place("", &paid_order(1));
+    assert_eq!(scan(&bench, &wang, &number, &picture()).0, 303);
+    assert!(bench.get(&wang, "/review").1.contains("由您录入"), "the queue gives nobody his own");
+    let approve = format!("/orders/{number}/approve");
+    let (status, page) = bench.decide(&wang, &approve, &[]);
+    assert!(status == 403 && page.contains("另一位审核员"), "{page}");
+    assert!(bench.get(&wang, &format!("/orders/{number}")).1.contains("id=\"scan\""));
+    assert_eq!(bench.decide(&li, &approve, &[]).0, 303);
+    let (status, page) = scan(&bench, &wang, &number, &picture());
+    assert!(status == 409 && page.contains("审核通过后不能再换"), "{page}");
+    assert!(!bench.get(&wang, &format!("/orders/{number}")).1.contains("id=\"scan\""));
+    let papers = portal::pictures::list(&bench.state.db, &number);
+    assert_eq!(bench.runtime.block_on(papers).unwrap().len(), 1);
 }
 
 #[test]

@@ -369,6 +369,11 @@ fn s1_4_an_operator_prints_the_letter_again() {
     assert_eq!(answer.status(), 200);
     assert!(answer.body_mut().read_to_vec().unwrap().starts_with(b"%PDF-"));
     assert_eq!(bench.get("", &format!("/orders/{number}/letter.pdf")).0, 303);
+    let row = sqlx::query_scalar(
+        "select who || ' ' || subject || ' ' || detail from audit where what = 'numbers.revealed'",
+    );
+    let rows: Vec<String> = bench.runtime.block_on(row.fetch_all(&bench.state.db)).unwrap();
+    assert_eq!(rows, [format!("operator:{OPERATOR} {number} reason=review paper=letter")]);
 }
 
 thread_local! {

@@ -172,7 +172,7 @@ fn p8_many_writers_at_two_portals_keep_one_chain() {
             for _ in 0..ORDERS {
                 let row = orders::accept(&state, &paid_order(1), &Actor::Import).await.unwrap();
                 assert_eq!(row.outcome, RowOutcome::Accepted);
-                orders::approve(&state, &row.number.unwrap(), &Actor::Operator("li.shen".to_owned()))
+                orders::approve(&state, &row.number.unwrap(), &Actor::Operator("li.shen".to_owned()), None)
                     .await
                     .unwrap();
             }

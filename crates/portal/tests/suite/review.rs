@@ -41,7 +41,7 @@ fn the_oldest_comes_first_and_two_reviewers_never_have_the_same() {
         page.contains(&format!("{OPERATOR} 正在审核此订单")) && !page.contains("id=\"approve\""),
         "{page}"
     );
-    let (status, _) = bench.post_form(&wang, &format!("/review/{}/approve", numbers[0]), &[]);
+    let (status, _) = bench.decide(&wang, &format!("/review/{}/approve", numbers[0]), &[]);
     assert_eq!(status, 409, "it is at li");
 
     assert_eq!(
@@ -102,7 +102,7 @@ fn a_reviewer_decides_by_keys_and_goes_on_to_the_next() {
     assert_eq!(audit(&bench, "numbers.revealed"), [format!("operator:{OPERATOR} {first} reason=review")]);
 
     let reject = format!("/review/{first}/reject");
-    let (status, page) = bench.post_form(&li, &reject, &[("reason", " ")]);
+    let (status, page) = bench.decide(&li, &reject, &[("reason", " ")]);
     assert!(status == 422 && page.contains("请写明拒绝原因"), "{page}");
     let (seal, address) = ("授权书未盖章或印章不清晰，请重新盖章后上传", "收件地址不完整，请更正");
     for reason in [seal, address] {
@@ -110,7 +110,7 @@ fn a_reviewer_decides_by_keys_and_goes_on_to_the_next() {
     }
     assert!(!page_of_first.contains("采样表"), "this programme has none");
     let form = [("reason", seal), ("reason", address), ("reason", "请尽快")];
-    assert_eq!(bench.post_form(&li, &reject, &form).0, 303);
+    assert_eq!(bench.decide(&li, &reject, &form).0, 303);
     let order = bench.get_json(&li, &format!("/api/orders/{first}"));
     assert_eq!(order["state"], "rejected");
     assert_eq!(
@@ -118,7 +118,7 @@ fn a_reviewer_decides_by_keys_and_goes_on_to_the_next() {
         "授权书未盖章或印章不清晰，请重新盖章后上传；收件地址不完整，请更正；请尽快"
     );
     assert_eq!(next(&bench, &li, "/review").as_ref(), Some(&second));
-    assert_eq!(bench.post_form(&li, &format!("/review/{second}/approve"), &[]).0, 303);
+    assert_eq!(bench.decide(&li, &format!("/review/{second}/approve"), &[]).0, 303);
     assert_eq!(bench.get_json(&li, &format!("/api/orders/{second}"))["state"], "awaiting_production");
     assert_eq!(next(&bench, &li, "/review"), None);
     assert!(bench.get(&li, "/review").1.contains("没有待审核的订单"));
@@ -130,14 +130,39 @@ fn a_reviewer_decides_by_keys_and_goes_on_to_the_next() {
 }
 
 #[test]
+fn nobody_decides_about_what_he_did_not_see() {
+    let (bench, li) = Bench::logged_in();
+    let number = place(&bench, &free_order());
+    let (path, parsed) = (format!("/review/{number}"), number.parse().unwrap());
+    let (_, old) = bench.get(&li, &path);
+    let seen = old.split("name=\"seen\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    // li goes to lunch; another refuses it, and its customer corrects it.
+    bench.now_ms.fetch_add(11 * 60_000, Ordering::SeqCst);
+    let mut order = free_order();
+    order["receiver"]["address"] = json!("示例路 9 号");
+    let corrected = async {
+        let wang = Actor::Operator("wang".to_owned());
+        portal::orders::reject(&bench.state, &parsed, "地址不全", &wang, None).await?;
+        portal::orders::correct(&bench.state, &parsed, &order, &Actor::Import).await
+    };
+    bench.runtime.block_on(corrected).unwrap();
+    for (act, extra) in [("approve", ("", "")), ("reject", ("reason", "请重新上传"))] {
+        for page in ["review", "orders"] {
+            let path = format!("/{page}/{number}/{act}");
+            let (status, told) = bench.post_form(&li, &path, &[("seen", seen), extra]);
+            assert!(status == 409 && told.contains("有变动"), "{path}: {status} {told}");
+            assert!(matches!(bench.post_form(&li, &path, &[extra]).0, 409 | 422), "{path}");
+        }
+    }
+    assert_eq!(bench.decide(&li, &format!("{path}/approve"), &[]).0, 303, "after another look");
+    assert_eq!(bench.post_form(&li, &format!("{path}/approve"), &[("seen", seen)]).0, 303, "twice is once");
+}
+
+#[test]
 fn what_a_correction_changed_stands_beside_it_and_earlier_refusals_too() {
     let (bench, li) = Bench::logged_in();
     let number = place(&bench, &free_order());
-    bench.post_form(
-        &li,
-        &format!("/review/{number}/reject"),
-        &[("reason", "经办人信息与身份证不一致，请更正")],
-    );
+    bench.decide(&li, &format!("/review/{number}/reject"), &[("reason", "经办人信息与身份证不一致，请更正")]);
     let mut order = free_order();
     order["handler"]["id_number"] = json!(id_number(9));
     let parsed = number.parse().unwrap();

@@ -133,7 +133,8 @@ fn an_operator_s_program_reads_no_whole_number() {
 fn whole_numbers_are_shown_on_record_alone() {
     let (bench, cookie) = Bench::logged_in();
     let number = bench.place(&cookie, &paid_order(1)).parse().unwrap();
-    let shown = views::reveal(&bench.state, &number, "li.shen", views::Reason::Complaint);
+    let shown =
+        views::reveal(&bench.state, &number, "li.shen", views::Reason::Complaint, views::Shown::Numbers);
     let shown = bench.runtime.block_on(shown).unwrap();
     assert_eq!(shown.content.handler.id_number, id_number(1));
     let row = text(

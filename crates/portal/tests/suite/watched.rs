@@ -155,7 +155,7 @@ fn the_log_has_no_person_in_it() {
     ] {
         bench.get(&cookie, &path);
     }
-    bench.post_form(&cookie, &format!("/orders/{number}/reject"), &[("reason", "钱明德的照片不清晰")]);
+    bench.decide(&cookie, &format!("/orders/{number}/reject"), &[("reason", "钱明德的照片不清晰")]);
     assert_eq!(bench.put(&cookie, &format!("/api/orders/{number}"), &order).0, 200);
     bench.post(&cookie, &format!("/api/orders/{number}/approve"), &json!({}));
 

@@ -38,6 +38,8 @@ struct AccountPage {
     /// The QR code and the letters to type, while the second factor is being set up.
     enrolment: Option<(String, String)>,
     required: bool,
+    /// Whether another made the password: it is changed before a second factor is shown.
+    given: bool,
     message: String,
 }
 
@@ -46,8 +48,13 @@ async fn account(State(state): State<AppState>, operator: Operator, lang: Lang) 
 }
 
 async fn show(state: &AppState, operator: &Operator, lang: Lang, refused: Option<OperatorError>) -> Response {
-    let enrolment = match operators::enrolment(state, &operator.name).await {
-        Ok(enrolment) => enrolment,
+    let account = async {
+        let given = operators::has_given_password(state, &operator.name).await?;
+        let enrolment = if given { None } else { operators::enrolment(state, &operator.name).await? };
+        Ok::<_, OperatorError>((given, enrolment))
+    };
+    let (given, enrolment) = match account.await {
+        Ok(account) => account,
         Err(error) => return trouble(lang, error.into()),
     };
     let title = lang.t("二维码", "QR code");
@@ -57,6 +64,7 @@ async fn show(state: &AppState, operator: &Operator, lang: Lang, refused: Option
         frame: Frame::new(lang, operator, "account"),
         roles: operator.roles.iter().map(|role| lang.role(role)).collect(),
         enrolment,
+        given,
         required: state.config.operators.second_factor == SecondFactor::Required,
         message: refused.map(|error| error.to_string()).unwrap_or_default(),
     };
@@ -75,7 +83,9 @@ async fn second_factor(
     Address(address): Address,
     Form(form): Form<CodeForm>,
 ) -> Response {
-    match operators::confirm_second_factor(&state, &operator.name, &form.code, &address).await {
+    match operators::confirm_second_factor(&state, &operator.name, &operator.session, &form.code, &address)
+        .await
+    {
         Ok(()) => Redirect::to("/account").into_response(),
         Err(error) => show(&state, &operator, lang, Some(error)).await,
     }

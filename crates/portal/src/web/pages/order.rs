@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{
     Frame,
     facts::{self, Section},
-    order_trouble, page, trouble,
+    order_trouble, page, paper, trouble,
 };
 use crate::{
     app::AppState,
@@ -28,7 +28,7 @@ use crate::{
     refunds::{self, RefundRequest},
     review,
     stations::{self, KeyFate},
-    views::{self, Reason},
+    views::{self, Reason, Shown},
     web::{
         answer::{order_status, payment_status},
         api::job,
@@ -91,6 +91,11 @@ impl OrderPage {
     /// The reason under which who is logged in looks at a picture from here.
     fn why(&self) -> &'static str {
         if self.frame.may_post("POST", "/orders/{number}/reveal") { "complaint" } else { "audit" }
+    }
+
+    /// Whether a scan of the paper is taken: not once the order was decided.
+    fn takes_paper(&self) -> bool {
+        paper::is_open(self.order.state) && self.frame.may_post("POST", "/orders/{number}/paper")
     }
 
     fn may_cancel(&self) -> bool {
@@ -196,7 +201,7 @@ pub(in crate::web) async fn reveal(
     OrderPath(number): OrderPath,
     Form(form): Form<RevealForm>,
 ) -> Response {
-    match views::reveal(&state, &number, &operator.name, form.reason).await {
+    match views::reveal(&state, &number, &operator.name, form.reason, Shown::Numbers).await {
         Ok(_) => show(&state, &operator, lang, &number, Seen { shown: true, ..Seen::default() }).await,
         Err(error) => order_trouble(lang, error),
     }
@@ -287,7 +292,7 @@ pub(in crate::web) async fn ask_refund(
     operator: Operator,
     lang: Lang,
     OrderPath(number): OrderPath,
-    Form(form): Form<RejectForm>,
+    Form(form): Form<RefundForm>,
 ) -> Response {
     let done = refunds::ask(&state, &number, &form.reason, &operator.actor()).await;
     after_review(&state, &operator, lang, &number, done).await
@@ -298,15 +303,30 @@ pub(in crate::web) async fn approve(
     operator: Operator,
     lang: Lang,
     OrderPath(number): OrderPath,
+    Form(form): Form<ApproveForm>,
 ) -> Response {
-    let done = orders::approve(&state, &number, &operator.actor()).await;
+    let done = orders::approve(&state, &number, &operator.actor(), Some(form.seen)).await;
     after_review(&state, &operator, lang, &number, done).await
+}
+
+#[derive(Deserialize)]
+pub(in crate::web) struct RefundForm {
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Deserialize)]
+pub(in crate::web) struct ApproveForm {
+    /// When the order that the page shows was changed last.
+    pub(super) seen: i64,
 }
 
 #[derive(Deserialize)]
 pub(in crate::web) struct RejectForm {
     #[serde(default)]
     reason: String,
+    /// As in [`ApproveForm`].
+    seen: i64,
 }
 
 pub(in crate::web) async fn reject(
@@ -316,7 +336,7 @@ pub(in crate::web) async fn reject(
     OrderPath(number): OrderPath,
     Form(form): Form<RejectForm>,
 ) -> Response {
-    let done = orders::reject(&state, &number, &form.reason, &operator.actor()).await;
+    let done = orders::reject(&state, &number, &form.reason, &operator.actor(), Some(form.seen)).await;
     after_review(&state, &operator, lang, &number, done).await
 }
 

@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
+use model::OrderState;
 use serde::Deserialize;
 
 use super::{Frame, message, order_trouble, page};
@@ -119,6 +120,11 @@ async fn enter(
     }
 }
 
+/// Whether nobody has decided by the paper yet.
+pub(super) fn is_open(state: OrderState) -> bool {
+    matches!(state, OrderState::AwaitingPayment | OrderState::AwaitingReview | OrderState::Rejected)
+}
+
 /// Takes the scan of the paper, or why not: the page is the order's.
 async fn scan(
     State(state): State<AppState>,
@@ -127,8 +133,14 @@ async fn scan(
     OrderPath(number): OrderPath,
     form: Result<Upload, UploadError>,
 ) -> Response {
-    if let Err(error) = orders::known(&state, &number).await {
-        return order_trouble(lang, error);
+    match orders::known(&state, &number).await {
+        Ok(order) if is_open(order.state) => {}
+        Ok(_) => {
+            let told = lang
+                .t("审核通过后不能再换纸质材料", "The paper of an order that was decided is not replaced");
+            return message(Frame::new(lang, &operator, "orders"), StatusCode::CONFLICT, told.to_owned());
+        }
+        Err(error) => return order_trouble(lang, error),
     }
     let refused = match form {
         Ok(Upload(bytes)) => {

@@ -15,12 +15,11 @@ use super::{Frame, page};
 use crate::{
     app::AppState,
     letters::{self, LetterFacts},
-    orders,
     pictures::{
         self, PictureError, PictureKind,
         links::{self, LinkState},
     },
-    views::Reason,
+    views::{self, Reason, Shown},
     web::{
         answer::log_trouble,
         lang::Lang,
@@ -103,10 +102,11 @@ async fn link_state(State(state): State<AppState>, lang: Lang, Path(token): Path
     }
 }
 
+/// Why an operator looks at a paper.
 #[derive(Deserialize)]
-struct ViewQuery {
+pub(in crate::web) struct ViewQuery {
     #[serde(default)]
-    reason: Reason,
+    pub(in crate::web) reason: Reason,
 }
 
 /// An order's picture, marked and on record.
@@ -130,14 +130,15 @@ async fn picture(
     }
 }
 
-/// An order's letter as it would be printed today, to compare or to send again.
+/// An order's letter as it would be printed today, to compare or to send again; on record.
 async fn letter(
     State(state): State<AppState>,
-    _operator: Operator,
+    operator: Operator,
     lang: Lang,
     OrderPath(number): OrderPath,
+    Query(query): Query<ViewQuery>,
 ) -> Response {
-    let order = match orders::known(&state, &number).await {
+    let order = match views::reveal(&state, &number, &operator.name, query.reason, Shown::Letter).await {
         Ok(order) => order,
         Err(error) => return super::order_trouble(lang, error),
     };

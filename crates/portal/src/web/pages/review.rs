@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::{
     Frame,
     facts::{self, Section},
+    order::ApproveForm,
     order_trouble, page,
 };
 use crate::{
@@ -191,10 +192,11 @@ async fn approve(
     operator: Operator,
     lang: Lang,
     OrderPath(number): OrderPath,
+    Form(form): Form<ApproveForm>,
 ) -> Response {
     let done = async {
         review::may_decide(&state, &number, &operator.name).await?;
-        orders::approve(&state, &number, &operator.actor()).await
+        orders::approve(&state, &number, &operator.actor(), Some(form.seen)).await
     };
     let done = done.await;
     after(&state, &operator, lang, &number, done).await
@@ -208,9 +210,12 @@ async fn reject(
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Response {
     let reason = reason(&pairs);
+    let seen = pairs.iter().find(|(name, _)| name == "seen").and_then(|(_, seen)| seen.parse().ok());
     let done = async {
         review::may_decide(&state, &number, &operator.name).await?;
-        orders::reject(&state, &number, &reason, &operator.actor()).await
+        // A form without it is none that this page made.
+        let seen = Some(seen.ok_or(OrderError::Changed)?);
+        orders::reject(&state, &number, &reason, &operator.actor(), seen).await
     };
     let done = done.await;
     after(&state, &operator, lang, &number, done).await

@@ -33,6 +33,8 @@ struct MyOrderPage {
     sections: Vec<Section>,
     steps: Vec<timeline::Step>,
     waybill: Option<String>,
+    /// Whether the parcel was checked, and so is gone.
+    packed: bool,
     invoice: Option<InvoiceRow>,
     pictures: Vec<Picture>,
     /// What goes back, once a refund was asked for.
@@ -130,13 +132,15 @@ async fn my_order_page(
     let order = orders::known(state, number).await?;
     let programme = state.programmes.title(&order.content.programme);
     let working_days = state.programmes.get(&order.content.programme).and_then(|it| it.working_days);
+    let packed = orders::packed_ms(&mut *state.db.acquire().await?, number).await?.is_some();
     Ok(MyOrderPage {
+        packed,
         frame: ShopFrame::new(lang, Some(customer), "orders"),
         sections: sections(lang, &mask_documents(&order), programme),
         steps: timeline::steps(lang, &orders::history(&state.db, number).await?),
         waybill: stations::waybill(&state.db, number).await?,
         invoice: invoices::of_order(&state.db, number).await?,
-        next: timeline::next(lang, &order, working_days),
+        next: timeline::next(lang, &order, working_days, packed),
         cancel: orders::cancel_terms(&mut *state.db.acquire().await?, &order).await?,
         pictures: pictures::list(&state.db, number.as_str()).await.or_else(no_pictures)?,
         refund: payments::refund_of(state, number).await?,

@@ -157,9 +157,13 @@ pub(super) async fn result(
     OwnOrder { customer, number }: OwnOrder,
     lang: Lang,
 ) -> Response {
-    let order = match orders::load(&state, &number).await {
-        Ok(Some(order)) => order,
-        Ok(None) => return no_such_page(lang),
+    let found = async {
+        let packed = orders::packed_ms(&mut *state.db.acquire().await?, &number).await?.is_some();
+        Ok::<_, OrderError>((orders::load(&state, &number).await?, packed))
+    };
+    let (order, packed) = match found.await {
+        Ok((Some(order), packed)) => (order, packed),
+        Ok((None, _)) => return no_such_page(lang),
         Err(error) => return order_trouble(lang, &error),
     };
     let title = match (order.state, &order.content.payment) {
@@ -169,6 +173,6 @@ pub(super) async fn result(
     };
     let frame = ShopFrame::new(lang, Some(&customer), "orders");
     let working_days = state.programmes.get(&order.content.programme).and_then(|it| it.working_days);
-    let next = timeline::next(lang, &order, working_days);
+    let next = timeline::next(lang, &order, working_days, packed);
     page(StatusCode::OK, &ResultPage { frame, title, next, order })
 }

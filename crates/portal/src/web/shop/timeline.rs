@@ -47,7 +47,7 @@ fn happened(lang: Lang, from: Option<OrderState>, to: OrderState) -> &'static st
 }
 
 /// What comes next, in a sentence; empty when nothing does. The programme promises `working_days`, or nothing.
-pub(super) fn next(lang: Lang, order: &Order, working_days: Option<u8>) -> String {
+pub(super) fn next(lang: Lang, order: &Order, working_days: Option<u8>, packed: bool) -> String {
     let told = match order.state {
         AwaitingPayment => {
             lang.t("请完成支付，支付后才会进入审核。", "Pay the order: it is reviewed once it is paid.")
@@ -65,6 +65,10 @@ pub(super) fn next(lang: Lang, order: &Order, working_days: Option<u8>) -> Strin
             "Correct what the reason names and hand it in again; nothing is typed twice.",
         ),
         AwaitingProduction => return promise(lang, working_days),
+        AwaitingDelivery if !packed => lang.t(
+            "电子钥匙已制好，正在复核装箱，随即由顺丰到付寄出。",
+            "The keys are made; the parcel is being checked and goes to SF Express next (freight collect).",
+        ),
         AwaitingDelivery => lang.t(
             "包裹在途，请凭运单号在顺丰查询；运费到付。收到后请确认收货。",
             "The parcel is on its way: SF Express knows the waybill; the receiver pays the freight. Confirm it when it is there.",

@@ -221,6 +221,14 @@ impl Bench {
         (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
     }
 
+    /// Decides about an order by a page's form, as somebody who has just looked: `path` ends in `/{number}/approve` or `/{number}/reject`.
+    pub fn decide(&self, cookie: &str, path: &str, pairs: &[(&str, &str)]) -> (u16, String) {
+        let number = path.split('/').nth(2).unwrap().parse().unwrap();
+        let order = self.runtime.block_on(portal::orders::load(&self.state, &number)).unwrap().unwrap();
+        let seen = order.changed_ms.to_string();
+        self.post_form(cookie, path, &[pairs, &[("seen", seen.as_str())]].concat())
+    }
+
     pub fn agent(&self) -> &ureq::Agent {
         &self.agent
     }

@@ -134,7 +134,7 @@ on_desk!(p8_every_action_leaves_its_record, |portal| {
     portal.runtime.block_on(async {
         orders::accept_all(&portal.state, &rejected, &Actor::Import).await.unwrap();
         let number = "SAAS120261122093000990001".parse().unwrap();
-        orders::reject(&portal.state, &number, "陈测试 13800000001", &actor()).await.unwrap();
+        orders::reject(&portal.state, &number, "陈测试 13800000001", &actor(), None).await.unwrap();
         portal::enrol::disable_station(&portal.config, &portal.bench.name).await.unwrap();
     });
 
@@ -275,8 +275,8 @@ on_desk!(p8_when_the_audit_cannot_be_written_the_work_stops, |portal| {
         assert_eq!(rest(), before, "{request:?}");
     }
     portal.runtime.block_on(async {
-        assert!(orders::approve(&portal.state, &number, &actor()).await.is_err());
-        assert!(orders::reject(&portal.state, &number, "no", &actor()).await.is_err());
+        assert!(orders::approve(&portal.state, &number, &actor(), None).await.is_err());
+        assert!(orders::reject(&portal.state, &number, "no", &actor(), None).await.is_err());
         order["number"] = "SAAS120261122093000990002".into();
         assert!(orders::accept(&portal.state, &order, &Actor::Import).await.is_err());
         for password in [PASSWORD, "wrong"] {
@@ -310,7 +310,7 @@ on_desk!(p8_when_the_audit_cannot_be_written_the_work_stops, |portal| {
     let on_audit =
         if portal.state.is_shared() { "drop trigger no_room on audit" } else { "drop trigger no_room" };
     run(&portal, on_audit);
-    portal.runtime.block_on(orders::approve(&portal.state, &number, &actor())).unwrap();
+    portal.runtime.block_on(orders::approve(&portal.state, &number, &actor(), None)).unwrap();
     portal.secrets(&portal.bench, &jobs[1], &fresh);
     portal.certificates(&portal.bench, &jobs[0], &bound);
     assert!(matches!(portal.ask(&portal.bench, &parcel(&made)), Down::Parcel(_)));

@@ -170,7 +170,7 @@ impl Portal {
         self.runtime.block_on(async {
             let intake = portal::orders::accept_all(&self.state, &order, &Actor::Import).await.unwrap();
             assert_eq!(intake.count(portal::orders::RowOutcome::Accepted), 1, "{intake:?}");
-            approve(&self.state, &number, &Actor::Operator("li.shen".to_owned())).await.unwrap();
+            approve(&self.state, &number, &Actor::Operator("li.shen".to_owned()), None).await.unwrap();
         });
         number
     }

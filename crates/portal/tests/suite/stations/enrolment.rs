@@ -99,4 +99,12 @@ on_desk!(enrolment_over_http_answers_in_json_and_refuses_in_words, |portal| {
     assert!(answer.body_mut().read_to_string().unwrap().contains("portal station add"));
     let answer = agent.post(&url).send_json(serde_json::json!({ "code": 7 })).unwrap();
     assert_eq!(answer.status(), 422);
+    // Behind a proxy on this machine, a stranger brakes himself alone.
+    let from = |client: &str, body: &serde_json::Value| {
+        agent.post(&url).header("x-forwarded-for", client).send_json(body).unwrap().status().as_u16()
+    };
+    for _ in 0..5 {
+        assert_eq!(from("192.0.2.66", &wrong), 403);
+    }
+    assert_eq!((from("192.0.2.66", &wrong), from("192.0.2.7", &body)), (429, 200));
 });

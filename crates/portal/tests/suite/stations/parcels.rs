@@ -51,6 +51,21 @@ on_desk!(n11_one_order_one_waybill_and_the_label_brings_it_to_delivery, |portal|
     assert_eq!((first.receiver.name.as_str(), first.receiver.mobile.as_str()), ("陈*试", "138****0001"));
     assert_eq!(first.receiver.address, "福建省厦门市集美区示例路 8 号");
     assert!(!serde_json::to_string(&first).unwrap().contains("13800000001"));
+    // The row keeps nothing of the receiver; that of an older program is made so at start.
+    let run = |sql: &'static str, text: &str| {
+        let run = sqlx::query(sql).bind(text.to_owned()).execute(&portal.state.db);
+        portal.runtime.block_on(run).unwrap();
+    };
+    let body = || -> String {
+        let body = sqlx::query_scalar("select body from parcels").fetch_one(&portal.state.db);
+        portal.runtime.block_on(body).unwrap()
+    };
+    let kept = body();
+    let nobody = r#""receiver":{"name":"","mobile":"","company":"示例客车零部件有限公司","address":""}"#;
+    assert!(kept.contains(nobody), "{kept}");
+    run("update parcels set body = $1", &serde_json::to_string(&first).unwrap());
+    portal.runtime.block_on(portal::stations::forget_receivers(&portal.state)).unwrap();
+    assert_eq!((body(), parcel(&portal, &order)), (kept, first.clone()));
     // SF itself gets both whole.
     let sent = portal.sf.orders()[0].msg_data.to_string();
     assert!(sent.contains("13800000001") && sent.contains("陈测试"), "{sent}");

@@ -80,7 +80,7 @@ on_desk!(an_order_that_cannot_be_certified_is_not_approved, |portal| {
     let number = intake.unwrap().results[0].number.clone().unwrap();
     make_impossible(&portal);
     let operator = Actor::Operator("li.shen".to_owned());
-    let approved = portal.runtime.block_on(approve(&portal.state, &number, &operator));
+    let approved = portal.runtime.block_on(approve(&portal.state, &number, &operator, None));
     assert!(
         matches!(&approved, Err(OrderError::Uncertifiable(why)) if why.contains("too long")),
         "{approved:?}"
