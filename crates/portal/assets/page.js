@@ -27,6 +27,18 @@ if (board) {
   source.addEventListener("gone", (event) => { document.getElementById(`station-${event.data}`)?.remove(); });
 }
 
+// What the stream does not tell is asked for again, so many seconds after it came.
+const fresh = document.querySelector("[data-fresh]");
+if (fresh) {
+  setInterval(async () => {
+    const answer = await fetch(location.href).catch(() => null);
+    if (!answer?.ok || answer.redirected) return;
+    const now = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-fresh]");
+    // Only what changed: a reader of the screen is not told the same twice.
+    if (now && now.innerHTML !== fresh.innerHTML) fresh.innerHTML = now.innerHTML;
+  }, fresh.dataset.fresh * 1000);
+}
+
 const approve = document.getElementById("approve");
 const confirm = document.getElementById("confirm");
 if (approve && confirm) {

@@ -15,7 +15,7 @@ use crate::{
     programmes::Programmes,
     readiness::VaultWatch,
     seal::Sealer,
-    stations::SharedBoard,
+    stations::{Heard, SharedBoard},
 };
 
 /// The last status of each station. The station side fills it; pages and the live stream read it.
@@ -41,6 +41,8 @@ pub struct AppState {
     pub vault: Option<VaultWatch>,
     /// Stations as last heard of.
     pub stations: StationBoard,
+    /// When they were heard of.
+    pub heard: Arc<Heard>,
     /// Log-in attempts.
     pub throttle: Arc<Throttle>,
     /// Places for live streams, [`LIVE_MAX`] of them.
@@ -70,6 +72,7 @@ impl AppState {
             sealer,
             vault: None,
             stations: Arc::new(watch::Sender::new(BTreeMap::new())),
+            heard: Arc::default(),
             throttle,
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             leads: Arc::new(watch::Sender::new(false)),

@@ -190,6 +190,7 @@ async fn send(mailer: &Mailer, letter: &Letter<'_>, now: &jiff::Timestamp) -> Re
         .spawn()
         .map_err(|error| format!("{program} does not start: {error}"))?;
     let mut input = child.stdin.take().ok_or("the program has no standard input")?;
+    let to = letter.to.to_owned();
     let work = async move {
         let written = input.write_all(text.as_bytes()).await;
         drop(input);
@@ -197,7 +198,8 @@ async fn send(mailer: &Mailer, letter: &Letter<'_>, now: &jiff::Timestamp) -> Re
         if output.status.success() {
             return written.map_err(|error| format!("{program} did not read the mail: {error}"));
         }
-        let complaint = String::from_utf8_lossy(&output.stderr);
+        // Such programs like to name whom they could not reach.
+        let complaint = String::from_utf8_lossy(&output.stderr).replace(&to, "[recipient]");
         let complaint: String =
             complaint.chars().filter(|c| !c.is_control()).take(COMPLAINT_CHARS_MAX).collect();
         Err(format!("{program} ended with {}: {complaint}", output.status))

@@ -233,6 +233,8 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("PORTAL_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // Addresses that are called carry mobiles and codes.
+    let filter = filter.add_directive("ureq=info".parse()?).add_directive("ureq_proto=info".parse()?);
     log_to_stderr(filter);
     let config = Config::load(&arguments.config)?;
     match arguments.command {
@@ -298,6 +300,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::warn!("nobody can log in yet: add an operator with `portal operator add NAME`");
     }
     state.outside.check(&state.programmes)?;
+    for programme in retention::without_rules(&state.db, &state.programmes).await? {
+        tracing::error!(
+            programme,
+            "has orders or drafts and no file: they do not go on, and nothing of them is ever deleted; put its file back"
+        );
+    }
     let address = state.config.http.listen;
     let listener = tokio::net::TcpListener::bind(address)
         .await
@@ -475,6 +483,7 @@ async fn report_retention(config: &Config) -> anyhow::Result<()> {
     let report = retention::report(&db, &programmes, Clock::system().now_ms()).await?;
     print(&report.to_string());
     anyhow::ensure!(report.due() == 0, "data is kept over its time: does the portal run?");
+    anyhow::ensure!(report.without_rules.is_empty(), "programmes without a file keep their data for ever");
     Ok(())
 }
 

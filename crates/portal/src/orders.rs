@@ -28,12 +28,13 @@ pub use intake::{Intake, Row, RowOutcome, accept, accept_all};
 pub(crate) use intake::{free_number, store_new};
 pub use jobs::{JobRow, jobs, leased as jobs_leased};
 pub use list::{
-    COUNTED, Cursor, OrderPage, OrderRow, Query, SEARCHED, StateCount, count_states, list, state_totals,
+    COUNTED, Cursor, OrderPage, OrderRow, Query, SEARCHED, StateCount, count_states, find_by_number, list,
+    state_totals,
 };
 pub use marks::{Mark, sharing};
 pub use regions::{City, Province, industries, province, provinces};
 pub(crate) use sealed::delete_content;
-pub use sealed::{find_by_number, seal_all};
+pub use sealed::seal_all;
 pub(crate) use store::add_history;
 pub use store::{HistoryEntry, OrderError, Standing, history, known, known_in, load, load_in, standing};
 pub use transition::{Actor, approve, change_state, correct, record_payment, reject};

@@ -168,6 +168,8 @@ async fn delete_content(state: &AppState, number: &OrderNumber) -> Result<(), Re
 pub struct Report {
     /// One line a programme and kind of data.
     pub lines: Vec<ReportLine>,
+    /// Programmes of orders or drafts that have no file any more.
+    pub without_rules: Vec<String>,
 }
 
 /// Orders of one programme with one kind of data.
@@ -207,8 +209,25 @@ impl std::fmt::Display for Report {
                 line.programme, line.data, line.days, line.deleted, line.kept, line.due
             )?;
         }
+        for programme in &self.without_rules {
+            writeln!(
+                f,
+                "{programme}  has orders or drafts and no file, so nothing of them is ever deleted: put its file back"
+            )?;
+        }
         write!(f, "{} orders are over their time", self.due())
     }
+}
+
+/// Programmes of orders or drafts whose files are gone: no rule deletes what is known of their customers.
+///
+/// # Errors
+/// The database's.
+pub async fn without_rules(db: &Db, programmes: &Programmes) -> Result<Vec<String>, RetentionError> {
+    let named =
+        "select distinct programme from orders union select distinct programme from drafts order by 1";
+    let named = sqlx::query_scalar::<Sql, String>(named).fetch_all(db).await?;
+    Ok(named.into_iter().filter(|id| programmes.get(id).is_none()).collect())
 }
 
 /// Counts what was deleted (from the audit), what is kept and what is due (from the tables themselves).
@@ -222,6 +241,7 @@ pub async fn report(db: &Db, programmes: &Programmes, now_ms: i64) -> Result<Rep
             report.lines.push(line(db, programme, kind, data, now_ms).await?);
         }
     }
+    report.without_rules = without_rules(db, programmes).await?;
     Ok(report)
 }
 

@@ -23,6 +23,7 @@ pub async fn run(state: &AppState) -> Infallible {
         part("messages", || messages::turn(state)),
         part("invoices", || invoices::turn(state)),
         part("board", || stations::share_board(state)),
+        part("stations", || stations::keep_heard(state)),
         part("drafts", || async { drafts::expire(state).await.map(drop) }),
         part("retention", || async { retention::turn(state).await.map(drop) }),
         part("log-ins", || operators::forget_old_tries(state)),

@@ -103,6 +103,7 @@ fn page_routes() -> Router<AppState> {
         .route("/login", get(pages::login_form).post(pages::log_in))
         .route("/logout", post(pages::log_out))
         .route("/orders", get(pages::orders))
+        .route("/orders/find", post(pages::find_orders))
         .route("/orders/{number}", get(pages::order))
         .route("/orders/{number}/approve", post(pages::approve))
         .route("/orders/{number}/reject", post(pages::reject))

@@ -62,7 +62,8 @@ pub struct Conflict {
 }
 
 /// The stations whose journals have two histories, as far as they have the key that signed them. Such a journal does not heal: the alarm
-/// ends when the station is enrolled with a new key, and the anchors stay.
+/// ends when the station is enrolled with a new key, and the anchors stay. Anchors are many: only those of stations are looked through that
+/// the audit names.
 ///
 /// # Errors
 /// The database's.
@@ -71,6 +72,7 @@ pub async fn conflicts(db: &Db) -> Result<Vec<Conflict>, DbError> {
         "select c.station, min(c.sequence), count(*) from \
          (select a.station, a.sequence from anchors a \
           join stations s on s.name = a.station and s.sealing_key = a.station_key \
+          where a.station in (select subject from audit where what = 'anchor.conflict') \
           group by a.station, a.sequence having count(*) > 1) c \
          group by c.station order by c.station",
     );

@@ -3,14 +3,23 @@
 use model::{Fen, OrderNumber, OrderState};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::store::{OrderError, state};
-use crate::db::{Db, DbError, Row, Sql, damaged};
+use super::{
+    sealed::number_digest,
+    store::{OrderError, state},
+};
+use crate::{
+    app::AppState,
+    db::{Db, DbError, Row, Sql, damaged},
+};
 
 /// Rows on a page.
 const PAGE_ROWS: usize = 20;
 
 /// Orders that one search looks through.
 pub const SEARCHED: usize = 2_000;
+
+/// Orders found by one number.
+const FOUND_MAX: usize = 50;
 
 /// Orders of one state counted at most.
 pub const COUNTED: i64 = 999;
@@ -143,6 +152,19 @@ fn page(rows: Vec<Row>, end: Option<Cursor>) -> Result<OrderPage, OrderError> {
     Ok(OrderPage { rows, next: last.or(end) })
 }
 
+/// The newest orders that name this whole id number, credit code or mobile; it must be whole, because digests alone are compared.
+///
+/// # Errors
+/// The database's.
+pub async fn find_by_number(state: &AppState, text: &str) -> Result<Vec<OrderRow>, OrderError> {
+    let mut sql = Statement::new(SELECT_ROWS);
+    sql.push(" and (number in (select order_number from order_marks where digest = ");
+    sql.bind(Value::Text(number_digest(&state.sealer, text)));
+    sql.push(") or handler_mobile_digest = ").bind(Value::Text(state.sealer.digest("mobile", text.trim())));
+    sql.push(&format!("){NEWEST_FIRST} limit {FOUND_MAX}"));
+    sql.fetch(&state.db).await?.iter().map(order_row).collect()
+}
+
 /// How many orders stand in each state, under the query's text and time (its state and page do not count): up to [`COUNTED`] each, and
 /// with a text among the newest [`SEARCHED`].
 ///
@@ -210,7 +232,7 @@ fn count_found(query: &Query, text: &Text) -> Statement {
 enum Text {
     /// A whole order number: one look.
     Number(String),
-    /// Part of one, or of a name: a pattern for `like`, in lower case.
+    /// Part of one, or of a name: a pattern for `like`.
     Part(String),
 }
 
@@ -223,8 +245,6 @@ impl Text {
         if let Ok(number) = text.parse::<OrderNumber>() {
             return Some(Self::Number(number.to_string()));
         }
-        // The same letters fold on both databases: those of ASCII.
-        let text = text.to_ascii_lowercase();
         let text = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         Some(Self::Part(format!("%{text}%")))
     }
@@ -232,8 +252,9 @@ impl Text {
     fn push_to(&self, sql: &mut Statement) {
         let Self::Part(pattern) = self else { return };
         // A line break between them: none of the three has one.
-        sql.push(" and lower(number || '\n' || unit_name || '\n' || product_title) like ");
-        sql.bind(Value::Text(pattern.clone())).push(" escape '\\'");
+        // Both sides by the database's own rule: SQLite folds the letters of ASCII, PostgreSQL more.
+        sql.push(" and lower(number || '\n' || unit_name || '\n' || product_title) like lower(");
+        sql.bind(Value::Text(pattern.clone())).push(") escape '\\'");
     }
 }
 

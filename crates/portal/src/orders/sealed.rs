@@ -16,9 +16,6 @@ use crate::{
 /// Orders sealed in one transaction at start.
 const BATCH: i64 = 200;
 
-/// Orders found by one number.
-const FOUND_MAX: i64 = 50;
-
 fn context(number: &str) -> String {
     format!("order:{number}")
 }
@@ -80,25 +77,6 @@ pub(super) async fn mark(
 pub(super) fn number_digest(sealer: &Sealer, text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     sealer.digest("number", &text.to_ascii_uppercase())
-}
-
-/// The newest orders that name this whole id number or credit code.
-///
-/// # Errors
-/// The database's.
-pub async fn find_by_number(state: &AppState, text: &str) -> Result<Vec<OrderNumber>, OrderError> {
-    let rows = sqlx::query::<Sql>(
-        "select order_number from order_marks where digest = $1 order by order_number desc limit $2",
-    )
-    .bind(number_digest(&state.sealer, text))
-    .bind(FOUND_MAX)
-    .fetch_all(&state.db)
-    .await?;
-    let number = |row: &Row| {
-        let number: String = row.try_get("order_number")?;
-        Ok(number.parse().map_err(|_| damaged(format!("the order number {number:?}")))?)
-    };
-    rows.iter().map(number).collect()
 }
 
 /// Seals orders that an older program stored as they were; done at start, some at a time, until none is left. Gives how many.

@@ -23,9 +23,17 @@ impl Desk {
             });
             return Ok(());
         }
-        let (_, status) = wire::decode::<wire::Status>(payload).map_err(|error| error.to_string())?;
+        let (_, mut status) = wire::decode::<wire::Status>(payload).map_err(|error| error.to_string())?;
         if status.slots.len() > SLOTS_MAX {
             return Err(format!("a status of {} slots, more than {SLOTS_MAX}", status.slots.len()));
+        }
+        // Holders' names are for the bench.
+        for slot in &mut status.slots {
+            slot.holder = None;
+        }
+        // A last will, or what the broker kept of one, is no word of the station's own.
+        if status.online {
+            self.state.heard.note(station, self.state.clock.now_ms());
         }
         self.state.stations.send_modify(|board| {
             board.insert(station.clone(), status);

@@ -21,8 +21,8 @@ pub struct Figures {
     pub leased: i64,
     /// Its jobs that wait for an operator.
     pub stuck: i64,
-    /// Its last report within a day, milliseconds since 1970.
-    pub reported_ms: Option<i64>,
+    /// When it was last heard of while it was on line, as far as that is written down, or reported within a day; milliseconds since 1970.
+    pub heard_ms: Option<i64>,
 }
 
 /// Every station by name.
@@ -31,9 +31,11 @@ pub struct Figures {
 /// The database's.
 pub async fn figures(db: &Db, now_ms: i64) -> Result<BTreeMap<String, Figures>, DbError> {
     let mut all = BTreeMap::<String, Figures>::new();
-    let enrolled = sqlx::query_as::<Sql, (String, String)>("select name, state from stations");
-    for (station, state) in enrolled.fetch_all(db).await? {
-        all.entry(station).or_default().active = state == "active";
+    let enrolled =
+        sqlx::query_as::<Sql, (String, String, Option<i64>)>("select name, state, heard_ms from stations");
+    for (station, state, heard_ms) in enrolled.fetch_all(db).await? {
+        let active = state == "active";
+        all.insert(station, Figures { active, heard_ms, ..Figures::default() });
     }
     let made =
         "select station, count(*) from keys where state = 'issued' and changed_ms >= $1 group by station";
@@ -50,7 +52,8 @@ pub async fn figures(db: &Db, now_ms: i64) -> Result<BTreeMap<String, Figures>, 
         all.entry(station).or_default().spoiled_day = count;
     }
     for (station, last) in counted(db, reported, now_ms - 24 * HOUR_MS).await? {
-        all.entry(station).or_default().reported_ms = Some(last);
+        let figures = all.entry(station).or_default();
+        figures.heard_ms = figures.heard_ms.max(Some(last));
     }
     let held = sqlx::query_as::<Sql, (String, String, i64)>(
         "select station, state, count(*) from jobs where state in ('leased', 'stuck') and station is not null \

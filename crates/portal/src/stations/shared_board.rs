@@ -67,13 +67,8 @@ pub(crate) async fn share_board(state: &AppState) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Without the holders' names: they are for the bench.
 fn body(status: &Status) -> Result<String, DbError> {
-    let mut status = status.clone();
-    for slot in &mut status.slots {
-        slot.holder = None;
-    }
-    serde_json::to_string(&status).map_err(|error| damaged(format!("a status that is no JSON ({error})")))
+    serde_json::to_string(status).map_err(|error| damaged(format!("a status that is no JSON ({error})")))
 }
 
 /// Reads what the leader wrote, for as long as this portal does not lead. Never ends.

@@ -25,6 +25,7 @@ const ROUTES: &[(&str, &str, &[Role])] = &[
     ("POST", "/account/password", &Role::ALL),
     ("POST", "/account/second-factor", &Role::ALL),
     ("GET", "/orders", READERS),
+    ("POST", "/orders/find", READERS),
     ("GET", "/orders/{number}", READERS),
     ("POST", "/orders/{number}/approve", &[Reviewer]),
     ("POST", "/orders/{number}/reject", &[Reviewer]),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What is asked for, as it stands in the address.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct ListQuery {
     #[serde(default)]
     pub(super) state: String,

@@ -31,7 +31,7 @@ pub(super) use login::{log_in, log_out, login_form, secret};
 pub(super) use order::{
     approve, ask_refund, cancel, decide_refund, delivered, order, payment, reject, release, reveal,
 };
-pub(super) use orders::orders;
+pub(super) use orders::{find as find_orders, orders};
 pub(super) use packing::routes as packing_routes;
 pub(super) use paper::routes as paper_routes;
 pub(super) use pictures::{ViewQuery, routes as picture_routes};

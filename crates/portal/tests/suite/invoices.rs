@@ -27,7 +27,10 @@ impl Office {
         let (provider, service) = services::invoice();
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("mailer");
-        let text = format!("#!/bin/sh\ncat >> {0}/box\ntest ! -e {0}/broken\n", folder.path().display());
+        let text = format!(
+            "#!/bin/sh\ntee -a {0}/box | grep -a ^To: >&2\ntest ! -e {0}/broken\n",
+            folder.path().display()
+        );
         std::fs::write(&program, text).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
         let mailer = Mailer {
@@ -174,6 +177,12 @@ fn s3_6_a_link_expires_and_a_mail_that_was_not_taken_is_sent_again() {
     let number = office.completed(&legal_order("unit-first", 1, 1));
     office.turns(3, MINUTE_MS);
     assert_eq!(office.state(&number), InvoiceState::Issued);
+    let trouble = sqlx::query_scalar("select trouble from mails").fetch_one(&office.bench.state.db);
+    let trouble: String = office.bench.runtime.block_on(trouble).unwrap();
+    assert!(
+        trouble.contains("To: <[recipient]>"),
+        "what the program says of the recipient is not kept: {trouble}"
+    );
     std::fs::remove_file(office.folder.path().join("broken")).unwrap();
     std::fs::remove_file(office.folder.path().join("box")).unwrap();
     office.turns(4, 60 * MINUTE_MS);

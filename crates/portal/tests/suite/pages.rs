@@ -68,6 +68,20 @@ fn s3_12_the_list_has_every_state_as_a_tab_with_its_count_and_searches_by_time()
 }
 
 #[test]
+fn letters_fold_on_both_sides_of_a_search() {
+    let (bench, cookie) = Bench::logged_in();
+    let mut order = free_order();
+    order["unit"]["name"] = json!("ＡＢＣ示例 Abc 100%_公司");
+    bench.place(&cookie, &order);
+    let rows = |text: &str| {
+        let text: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        bench.get(&cookie, &format!("/orders?q={text}")).1.matches("<a class=\"number\"").count()
+    };
+    assert_eq!(["ＡＢＣ示例", "aBC", "100%_公"].map(rows), [1, 1, 1]);
+    assert_eq!(["ABC示例", "100_公", "1%公"].map(rows), [0, 0, 0]);
+}
+
+#[test]
 fn what_a_customer_writes_is_text_and_never_markup() {
     let (bench, cookie) = Bench::logged_in();
     let mut order = free_order();
@@ -265,13 +279,19 @@ fn p8_a_journal_with_two_histories_is_an_alarm_on_the_stations_page() {
     let alarm = "日志有两个版本";
     let insert =
         |sql: &'static str| bench.runtime.block_on(sqlx::query(sql).execute(&bench.state.db)).unwrap();
-    insert("insert into stations values ('bench-1', 'active', 'aa', '', 0, '')");
+    insert(
+        "insert into stations (name, state, sealing_key, certificate, enrolled_ms, serial) values ('bench-1', 'active', 'aa', '', 0, '')",
+    );
     insert("insert into anchors values ('bench-1', 'aa', 7, '01', '', 0)");
     insert("insert into anchors values ('bench-1', 'aa', 9, '02', '', 0)");
     // Another key's journal is another journal.
     insert("insert into anchors values ('bench-1', 'bb', 7, '03', '', 0)");
     assert!(!bench.get(&cookie, "/stations").1.contains(alarm));
     insert("insert into anchors values ('bench-1', 'aa', 7, '04', '', 1)");
+    insert(
+        "insert into audit (sequence, at_ms, who, what, subject, detail, head) \
+         values (1000, 0, 'station:bench-1', 'anchor.conflict', 'bench-1', '', '')",
+    );
     let (_, page) = bench.get(&cookie, "/stations");
     assert!(
         page.contains(alarm) && page.contains("role=\"alert\"") && page.contains("<b>bench-1</b>"),

@@ -35,6 +35,11 @@ fn text(bench: &Bench, sql: &'static str) -> String {
     bench.runtime.block_on(sqlx::query_scalar(sql).fetch_one(&bench.state.db)).unwrap()
 }
 
+fn found(bench: &Bench, text: &str) -> Vec<OrderNumber> {
+    let rows = bench.runtime.block_on(orders::find_by_number(&bench.state, text)).unwrap();
+    rows.into_iter().map(|row| row.number).collect()
+}
+
 #[test]
 fn s1_2_no_number_and_no_mobile_can_be_read_in_the_file() {
     let (bench, cookie) = Bench::logged_in();
@@ -54,7 +59,7 @@ fn an_order_is_found_by_a_whole_number_and_its_content_opens_in_its_own_row_alon
     let (bench, cookie) = Bench::logged_in();
     let number = bench.place(&cookie, &legal_order("unit-first", 1, 1));
     let other = bench.place(&cookie, &legal_order("unit-first", 2, 1));
-    let find = |text: &str| bench.runtime.block_on(orders::find_by_number(&bench.state, text)).unwrap();
+    let find = |text: &str| found(&bench, text);
     let mut both: Vec<OrderNumber> = vec![number.parse().unwrap(), other.parse().unwrap()];
     both.sort_by(|a, b| b.as_str().cmp(a.as_str()));
     assert_eq!(find(&id_number(2)), both, "the legal representative's");
@@ -67,6 +72,22 @@ fn an_order_is_found_by_a_whole_number_and_its_content_opens_in_its_own_row_alon
     );
     let moved = bench.runtime.block_on(orders::load(&bench.state, &number.parse().unwrap()));
     assert!(matches!(moved, Err(OrderError::Seal(_))), "{moved:?}");
+}
+
+#[test]
+fn operators_find_orders_by_a_whole_number_that_stands_in_no_address() {
+    let (bench, cookie) = Bench::logged_in();
+    let number = bench.place(&cookie, &legal_order("unit-first", 1, 1));
+    let code = credit_code(1);
+    for text in [id_number(1), id_number(2), format!(" {} ", code.to_lowercase()), "13800000001".to_owned()] {
+        let (status, page) = bench.post_form(&cookie, "/orders/find", &[("number", &text)]);
+        assert!(status == 200 && page.contains(&number), "{text}: {page}");
+        assert!(!page.contains(text.trim()), "what was typed is masked: {page}");
+    }
+    for text in [&id_number(1)[..17], "1380000000", ""] {
+        let (_, page) = bench.post_form(&cookie, "/orders/find", &[("number", text)]);
+        assert!(!page.contains(&number) && page.contains("没有符合条件的订单"), "{text}: {page}");
+    }
 }
 
 #[test]
@@ -97,8 +118,7 @@ fn orders_of_an_older_program_open_and_are_sealed_at_start() {
     assert_eq!(bench.runtime.block_on(orders::seal_all(&bench.state)).unwrap(), 1);
     assert_eq!(bench.runtime.block_on(orders::seal_all(&bench.state)).unwrap(), 0);
     assert_eq!(load(), order);
-    let found = bench.runtime.block_on(orders::find_by_number(&bench.state, &id_number(1))).unwrap();
-    assert_eq!(found, [number]);
+    assert_eq!(found(&bench, &id_number(1)), [number]);
     if let Some(file) = files(&bench) {
         assert!(!contains(&file, &id_number(1)), "what stood there is overwritten");
     }
@@ -172,6 +192,14 @@ fn pictures_and_persons_go_when_their_time_is_over() {
         bench.runtime.block_on(made).unwrap()
     };
     assert_eq!(report().due(), 2);
+    // Rules of a programme whose file is gone cannot be kept: that is told.
+    let gone = "update orders set programme = 'gone-away' where number = $1";
+    run(&bench, gone, &open);
+    let told = report();
+    assert_eq!(told.without_rules, ["gone-away"]);
+    assert!(told.to_string().contains("gone-away  has orders"), "{told}");
+    run(&bench, "update orders set programme = 'luzhou-laojiao' where number = $1", &open);
+    assert!(report().without_rules.is_empty());
     assert_eq!(turn(), retention::Deleted { pictures: 1, contents: 1 });
     assert_eq!(turn(), retention::Deleted::default(), "once");
     let report = report();
@@ -194,8 +222,7 @@ fn pictures_and_persons_go_when_their_time_is_over() {
     assert_eq!((gone.content.quantity, gone.amount), (1, model::Fen(40000)));
     assert_eq!(gone.content.unit, stays.content.unit, "the unit stays for the books");
     assert_eq!(stays.content.handler.mobile, "13800000001");
-    let found = bench.runtime.block_on(orders::find_by_number(&bench.state, &id_number(3))).unwrap();
-    assert_eq!(found, [stays.number]);
+    assert_eq!(found(&bench, &id_number(3)), [stays.number]);
     let row = text(&bench, "select detail from audit where what = 'pictures.deleted'");
     assert!(row.starts_with("pictures=1 digest="), "{row}");
 }

@@ -70,6 +70,13 @@ fn p14_figures_are_for_whoever_has_the_token_and_name_routes_not_paths() {
     bench.place(&cookie, &free_order());
     bench.get(&cookie, &format!("/orders/{number}"));
     bench.get("", "/nothing/here");
+    for invented in ["AAAA1", "AAAA2"] {
+        let request = ureq::http::Request::builder().method(invented).uri(format!("{}/orders", bench.url));
+        let lenient =
+            ureq::Agent::config_builder().allow_non_standard_methods(true).http_status_as_error(false);
+        let answer = lenient.build().new_agent().run(request.body(()).unwrap()).unwrap();
+        assert_eq!(answer.status(), 405);
+    }
     bench.state.leads.send_replace(true);
     for (id, state, next) in [("a", "waiting", "1"), ("b", "failed", "null"), ("c", "arrived", "null")] {
         let message = format!(
@@ -92,6 +99,7 @@ fn p14_figures_are_for_whoever_has_the_token_and_name_routes_not_paths() {
     for line in [
         "portal_requests_total{method=\"GET\",route=\"/orders/{number}\",status=\"200\"} 1",
         "portal_requests_total{method=\"GET\",route=\"none\",status=\"404\"} 1",
+        "portal_requests_total{method=\"other\",route=\"/orders\",status=\"405\"} 2",
         "portal_orders{state=\"awaiting_review\"} 2",
         "portal_leads 1",
         "portal_stations_online 0",

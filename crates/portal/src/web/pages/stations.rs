@@ -169,6 +169,10 @@ impl Line {
         Some((working.count(), status.slots.len()))
     }
 
+    fn is_online(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status.online)
+    }
+
     /// Whether staff or an operator should look.
     fn is_wrong(&self) -> bool {
         self.alarms > 0 || self.figures.stuck > 0
@@ -267,7 +271,9 @@ fn lines(
     for name in heard.keys() {
         figures.entry(name.clone()).or_default();
     }
-    let line = |(name, figures): (String, Figures)| {
+    let line = |(name, mut figures): (String, Figures)| {
+        let here = name.parse().ok().and_then(|name| state.heard.last(&name));
+        figures.heard_ms = figures.heard_ms.max(here);
         let stopped = breakers.iter().filter(|breaker| breaker.station == name).count();
         let forked = conflicts.iter().filter(|conflict| conflict.station == name).count();
         Line { status: heard.remove(&name), alarms: stopped + forked, name, figures }

@@ -57,3 +57,39 @@ on_desk!(no_bytes_panic_the_desk, |portal| {
         })
         .unwrap();
 });
+
+on_desk!(p11_a_station_was_seen_when_it_spoke_itself_and_names_stay_at_the_bench, |portal| {
+    let status = |online: bool| {
+        let slot = wire::SlotStatus {
+            slot: "A1".parse().unwrap(),
+            phase: wire::SlotPhase::Working,
+            key_serial: None,
+            job: None,
+            holder: Some("陈测试".to_owned()),
+            step: None,
+            percent: 40,
+            message: String::new(),
+        };
+        let status =
+            wire::Status { online, version: "1".to_owned(), slots: vec![slot], outbox: 0, waiting_jobs: 0 };
+        let bytes = wire::encode("s", &status).unwrap();
+        portal.runtime.block_on(async {
+            portal.desk.status(&portal.bench.name, &bytes).await;
+            portal::stations::keep_heard(&portal.state).await.unwrap();
+        });
+    };
+    let seen = || portal.number("select coalesce(heard_ms, 0) from stations where name = 'bench-1'");
+    status(false);
+    assert_eq!(seen(), 0, "what the broker kept of a lost station is no word of its own");
+    status(true);
+    let first = portal.state.clock.now_ms();
+    assert_eq!(seen(), first);
+    assert_eq!(portal.state.stations.borrow()[&portal.bench.name].slots[0].holder, None);
+    portal.pass(30);
+    status(true);
+    assert_eq!(seen(), first, "written once a minute");
+    assert_eq!(portal.state.heard.last(&portal.bench.name), Some(first + 30_000));
+    portal.pass(31);
+    status(false);
+    assert_eq!(seen(), first + 30_000, "the last word is written, and a will is none");
+});
