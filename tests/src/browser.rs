@@ -269,7 +269,10 @@ impl Browser {
     /// # Errors
     /// The browser is gone.
     pub fn has(&self, selector: &str) -> Result<bool> {
-        Ok(!self.block_on(selector, self.client.find_all(Locator::Css(selector)))?.is_empty())
+        // The body is there unless the page is on its way.
+        self.on(Locator::Css("body"), async |_| {
+            Ok(!self.client.find_all(Locator::Css(selector)).await?.is_empty())
+        })
     }
 
     /// Waits until a CSS selector finds something.

@@ -87,6 +87,6 @@ fn body(path: &str, mut response: ureq::http::Response<ureq::Body>) -> Result<Va
 /// Nobody answers there.
 pub fn get_json(url: &str) -> Result<Value> {
     let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(5))).build().into();
+        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30))).build().into();
     Ok(agent.get(url).call()?.body_mut().read_json()?)
 }

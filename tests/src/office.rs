@@ -307,6 +307,17 @@ impl Office {
         Ok(())
     }
 
+    /// Ends the doubles of the services: what they keep does not change any more.
+    ///
+    /// # Errors
+    /// They do not end.
+    pub fn end_doubles(&mut self) -> Result<()> {
+        match &mut self.sandbox {
+            Some(sandbox) => sandbox.kill9(),
+            None => Ok(()),
+        }
+    }
+
     /// Stops the portal, and says what the invariants say.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use clap::Parser;
 use e2e::{
     customer::Customer,
     http::Operator,
+    office::PACKER,
     orders,
     packer::Packer,
     places,
@@ -305,7 +306,12 @@ fn keep(stack: Stack, work: &Path) -> Result<()> {
     println!("\neverything is left running:");
     println!("  bench screen  {}", stack.kiosk_url);
     println!("  portal        {}   log in as {OPERATOR} / {}", stack.portal_url, e2e::stack::PASSWORD);
-    println!("  double of SF  {}/control/orders", stack.sandbox_url);
+    println!(
+        "                {}/packing   as {PACKER}, with the same password: who approves does not pack",
+        stack.portal_url
+    );
+    println!("  to order      {}/", stack.portal_url);
+    println!("  the doubles   {}/   SMS with their codes, Alipay to pay at, invoices, SF", stack.sandbox_url);
     println!("stop it with:   pkill -f {}", work.display());
     stack.leave();
     Ok(())

@@ -199,7 +199,7 @@ impl PlayedPortal {
             );
             for row in intake.results {
                 let number = row.number.context("an order without a number")?;
-                approve(&self.state, &number, &Actor::Operator("reviewer".to_owned())).await?;
+                approve(&self.state, &number, &Actor::Operator("reviewer".to_owned()), None).await?;
                 numbers.push(number);
             }
             Ok(numbers)
