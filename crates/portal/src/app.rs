@@ -15,7 +15,7 @@ use crate::{
     programmes::Programmes,
     readiness::VaultWatch,
     seal::Sealer,
-    stations::{Heard, SharedBoard},
+    stations::{Heard, SharedBoard, Stage},
 };
 
 /// The last status of each station. The station side fills it; pages and the live stream read it.
@@ -53,6 +53,8 @@ pub struct AppState {
     pub link: Arc<watch::Sender<Option<bool>>>,
     /// What of the board other portals were told.
     pub shared_board: Arc<SharedBoard>,
+    /// Where certificates of orders under review are rehearsed.
+    pub stage: Arc<Stage>,
     /// The services outside.
     pub outside: Arc<Outside>,
     /// Pictures and letters.
@@ -78,6 +80,7 @@ impl AppState {
             leads: Arc::new(watch::Sender::new(false)),
             link: Arc::new(watch::Sender::new(None)),
             shared_board: Arc::default(),
+            stage: Arc::default(),
             outside: Arc::default(),
             papers: Arc::default(),
         }

@@ -26,13 +26,24 @@ pub enum Claim {
     Other(String, i64),
 }
 
+/// Orders that are counted at most: no page takes longer because there are many.
+const COUNTED: i64 = 1_000;
+
 /// How many orders wait for review, and how many of them are at a reviewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queue {
-    /// Orders that wait.
+    /// Orders that wait, as far as they were counted.
     pub waiting: i64,
     /// Those of them that somebody looks at.
     pub claimed: i64,
+}
+
+impl Queue {
+    /// The number that wait, with a sign where counting stopped.
+    #[must_use]
+    pub fn length(&self) -> String {
+        format!("{}{}", self.waiting, if self.waiting < COUNTED { "" } else { "+" })
+    }
 }
 
 /// The queue's length.
@@ -41,10 +52,12 @@ pub struct Queue {
 /// The database's.
 pub async fn queue(state: &AppState) -> Result<Queue, OrderError> {
     let (waiting, claimed) = sqlx::query_as::<Sql, (i64, i64)>(
-        "select count(*), count(c.order_number) from orders o \
-         left join review_claims c on c.order_number = o.number and c.until_ms > $1 where o.state = 'awaiting_review'",
+        "select (select count(*) from (select 1 from orders where state = 'awaiting_review' limit $2) waiting), \
+         (select count(*) from review_claims c join orders o on o.number = c.order_number \
+          where c.until_ms > $1 and o.state = 'awaiting_review')",
     )
     .bind(state.clock.now_ms())
+    .bind(COUNTED)
     .fetch_one(&state.db)
     .await?;
     Ok(Queue { waiting, claimed })

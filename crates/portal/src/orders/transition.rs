@@ -19,7 +19,7 @@ use crate::{
     invoices,
     messages::{self, MessageKind},
     programmes::Programme,
-    stations::{self, Rehearsal, RehearsalError},
+    stations::{self, RehearsalError},
 };
 
 /// Reasons that operators give have 1 to this many characters.
@@ -161,7 +161,7 @@ pub(crate) async fn certifiable(state: &AppState, number: &OrderNumber) -> Resul
     let now = state.clock.now().into();
     let rehearsed = async {
         let subject = stations::subject(&state.programmes, &order.content)?;
-        Rehearsal::from(now)?.certify(subject, now).await
+        state.stage.at(now)?.certify(subject, now).await
     };
     match rehearsed.await {
         Err(RehearsalError::Order(why)) => Err(OrderError::Uncertifiable(why)),

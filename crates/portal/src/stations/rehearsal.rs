@@ -2,10 +2,13 @@
 //!
 //! The CA's own way is gone to its end, by a CA of the same age whose keys are forgotten: no certificate of the real CA exists unrecorded.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
 
 use ca::{CaError, CaNames, EmbeddedCa, IssueRequest, MemoryLedger};
-use gm::{SigningKey, certificate::Certificate};
+use gm::{SigningKey, certificate::Certificate, request::BuildError};
 
 use crate::{
     orders::OrderContent,
@@ -15,9 +18,34 @@ use crate::{
 /// A CA begins this long before it is made.
 const BACKDATED: Duration = Duration::from_secs(5 * 60);
 
-/// The CA of the rehearsal.
+/// How long one CA serves for orders under review: keys and signatures cost more than the rest of the page.
+const SERVES: Duration = Duration::from_secs(3600);
+
+/// The CA of the rehearsal, and the request of a key that nobody has.
 #[derive(Debug)]
-pub(crate) struct Rehearsal(EmbeddedCa);
+pub(crate) struct Rehearsal {
+    ca: EmbeddedCa,
+    csr: Vec<u8>,
+}
+
+/// The CA that rehearses for orders under review, and when it was made.
+#[derive(Default)]
+pub struct Stage(Mutex<Option<(SystemTime, Arc<Rehearsal>)>>);
+
+impl Stage {
+    /// The CA, made anew if it is from another hour.
+    pub(crate) fn at(&self, now: SystemTime) -> Result<Arc<Rehearsal>, RehearsalError> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((made, rehearsal)) = kept.as_ref()
+            && now.duration_since(*made).is_ok_and(|age| age < SERVES)
+        {
+            return Ok(Arc::clone(rehearsal));
+        }
+        let rehearsal = Arc::new(Rehearsal::from(now)?);
+        *kept = Some((now, Arc::clone(&rehearsal)));
+        Ok(rehearsal)
+    }
+}
 
 /// Why an order cannot be certified.
 #[derive(Debug, thiserror::Error)]
@@ -50,16 +78,21 @@ impl Rehearsal {
         let name = |common: &str| vec![("CN".to_owned(), common.to_owned())];
         let names = CaNames { root: name("rehearsal root"), issuing: name("rehearsal") };
         let made = EmbeddedCa::create(&names, made)?;
-        EmbeddedCa::load(&made.root_der, &made.issuing_der, &made.issuing_key).map(Self)
-    }
-
-    /// Certifies a key that is forgotten.
-    pub(crate) async fn certify(&self, subject: ca::Subject, now: SystemTime) -> Result<(), RehearsalError> {
+        let ca = EmbeddedCa::load(&made.root_der, &made.issuing_der, &made.issuing_key)?;
         let key = SigningKey::generate().map_err(CaError::Sign)?;
         let csr = gm::request::build("CN=rehearsal", &key.public_key(), |e| key.sign_digest(e));
-        let csr = csr.map_err(|error| RehearsalError::Other(error.to_string()))?;
-        let request = IssueRequest { request_id: "rehearsal".to_owned(), csr, subject, now };
-        self.0.issue(&request, &MemoryLedger::default()).await?;
+        let csr = csr.map_err(|error| match error {
+            BuildError::Gm(error) => CaError::Request(error),
+            BuildError::Sign(error) => CaError::Sign(error),
+        })?;
+        Ok(Self { ca, csr })
+    }
+
+    /// Certifies the key that is forgotten.
+    pub(crate) async fn certify(&self, subject: ca::Subject, now: SystemTime) -> Result<(), RehearsalError> {
+        let request =
+            IssueRequest { request_id: "rehearsal".to_owned(), csr: self.csr.clone(), subject, now };
+        self.ca.issue(&request, &MemoryLedger::default()).await?;
         Ok(())
     }
 }

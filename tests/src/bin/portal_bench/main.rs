@@ -15,13 +15,17 @@ mod rig;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 
 use crate::{
     load::{Figures, Load},
-    rig::Rig,
+    rig::{Client, Rig},
 };
+
+/// The goals at 200 requests a second on two cores: 99 of 100 answers come within this, and a thousand stations are watched in this.
+const P99_MS: f64 = 50.0;
+const WATCHED_MIB: u64 = 300;
 
 #[derive(Parser)]
 #[command(
@@ -56,13 +60,18 @@ fn main() -> Result<()> {
     let mut rig = Rig::new()?;
     let database = rig.database();
     let load = Load { rate: cli.rate, time: Duration::from_secs(cli.seconds.into()) };
-    let print = |name: &str, figures: &Figures| {
+    let mut missed = Vec::new();
+    let mut print = |name: &str, figures: &Figures| {
+        if figures.p99_ms > P99_MS {
+            missed.push(format!("{name}: p99 {:.1} ms", figures.p99_ms));
+        }
         println!("{database}.{name}.requests_per_second {:.0}", figures.per_second);
         println!("{database}.{name}.p50_ms {:.1}", figures.p50_ms);
         println!("{database}.{name}.p99_ms {:.1}", figures.p99_ms);
         println!("{database}.{name}.refused {}", figures.refused);
     };
     rig.start()?;
+    print("form_saved", &load.run(&rig, Client::save_form)?);
     print("order_posted", &load.run(&rig, |client, n| client.post_order(n))?);
     let number = rig.client()?.newest_order()?;
     print("order_page", &load.run(&rig, |client, _| client.get(&format!("/orders/{number}")))?);
@@ -74,6 +83,7 @@ fn main() -> Result<()> {
     let long = load.run(&rig, |client, _| client.get("/orders?state=awaiting_review"))?;
     print("long_list", &long);
     println!("{database}.long_list.p99_to_short {:.2}", long.p99_ms / short.p99_ms);
+    print("review_page", &load.run(&rig, |client, _| client.get(&format!("/review/{number}")))?);
     // People type searches; programs do not.
     let search = Load { rate: (cli.rate / 10).max(1), ..load };
     print("long_list_searched", &search.run(&rig, |client, _| client.get("/orders?q=%E7%A4%BA%E4%BE%8B"))?);
@@ -85,6 +95,11 @@ fn main() -> Result<()> {
     println!("{database}.watched.events_per_watcher_and_second {:.0}", watched.events_per_second);
     println!("{database}.watched.lag_p99_ms {:.0}", watched.lag_p99_ms);
     println!("{database}.watched.page_p99_ms {:.1}", watched.page_p99_ms);
-    println!("{database}.watched.memory_mib {}", rig.peak_memory_mib()?);
+    let memory = rig.peak_memory_mib()?;
+    println!("{database}.watched.memory_mib {memory}");
+    if memory > WATCHED_MIB {
+        missed.push(format!("watched: {memory} MiB"));
+    }
+    ensure!(missed.is_empty(), "{database}: more than the goal: {}", missed.join(", "));
     Ok(())
 }

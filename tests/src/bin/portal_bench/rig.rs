@@ -13,6 +13,11 @@ use sqlx::{AnyConnection, Connection as _};
 
 const OPERATOR: &str = "reviewer";
 const PASSWORD: &str = "a long pass phrase for the bench";
+/// What customers order here.
+const PROGRAMME: &str = "xiamen-jinlong";
+const PRODUCT: &str = "unit-first";
+/// Between the fields of a form.
+const BORDER: &str = "bench-bench-bench";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The server's address, as scripts/with-postgres gives it.
 const SERVER: &str = "PORTAL_TEST_POSTGRES";
@@ -174,16 +179,26 @@ impl Rig {
                 let state = states[n as usize % states.len()];
                 sqlx::query::<sqlx::Any>(
                     "insert into orders (number, programme, product, product_title, holder_kind, holder_name, unit_name, \
-                     years, quantity, amount_fen, state, content, sealed, created_ms, changed_ms) select $1, programme, product, \
-                     product_title, holder_kind, holder_name, unit_name, years, quantity, amount_fen, $2, content, sealed, $3, $3 \
-                     from orders where number = $4",
+                     years, quantity, amount_fen, state, content, sealed, created_ms, changed_ms, handler_mobile_digest) select $1, \
+                     programme, product, product_title, holder_kind, holder_name, unit_name, years, quantity, amount_fen, $2, content, \
+                     sealed, $3, $3, $5 from orders where number = $4",
                 )
                 .bind(format!("SAAS12020010100{:010}", n))
                 .bind(state.code())
                 .bind(now - i64::from(n) * 300_000)
                 .bind(&number)
+                .bind(format!("{n:064x}"))
                 .execute(&mut *tx)
                 .await?;
+                // Two numbers each, as a handler and a unit have.
+                for kind in 0..2 {
+                    let mark = "insert into order_marks (digest, order_number) values ($1, $2)";
+                    sqlx::query::<sqlx::Any>(mark)
+                        .bind(format!("{kind}{n:063x}"))
+                        .bind(format!("SAAS12020010100{:010}", n))
+                        .execute(&mut *tx)
+                        .await?;
+                }
             }
             tx.commit().await?;
             // As either database does by itself, sooner or later.
@@ -216,6 +231,36 @@ impl Client {
     pub fn newest_order(&self) -> Result<String> {
         let list: Value = serde_json::from_str(&self.read("/api/orders")?)?;
         Ok(list["orders"][0]["number"].as_str().context("there is no order")?.to_owned())
+    }
+
+    /// A customer's form, filled in and saved: each is somebody else's, from somewhere else.
+    pub fn save_form(&self, n: u32) -> Result<()> {
+        let order = orders::order(n as usize, PROGRAMME, PRODUCT, 1);
+        let mut form = String::new();
+        let mut field = |name: &str, value: &str| {
+            form.push_str(&format!(
+                "--{BORDER}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            ));
+        };
+        for section in ["handler", "unit", "receiver"] {
+            for (name, value) in order[section].as_object().context("a section is an object")? {
+                field(&format!("{section}.{name}"), value.as_str().unwrap_or_default());
+            }
+        }
+        field("years", "1");
+        field("quantity", "1");
+        field("action", "save");
+        form.push_str(&format!("--{BORDER}--\r\n"));
+        let [_, a, b, c] = n.to_be_bytes();
+        let answer = self
+            .agent
+            .post(format!("{}/p/{PROGRAMME}/order?product={PRODUCT}", self.url))
+            .header("x-forwarded-for", format!("10.{a}.{b}.{c}"))
+            .header("content-type", format!("multipart/form-data; boundary={BORDER}"));
+        let mut answer = answer.send(form)?;
+        let text = answer.body_mut().read_to_string()?;
+        ensure!(answer.status() == 303, "the form: {}: {text}", answer.status());
+        Ok(())
     }
 
     pub fn post_order(&self, n: u32) -> Result<()> {
