@@ -5,6 +5,8 @@
 
 mod limits;
 
+pub(crate) use limits::network;
+
 use model::check_mobile;
 use serde_json::json;
 use sms::{Message, SmsError, Why};
