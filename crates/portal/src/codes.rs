@@ -5,8 +5,6 @@
 
 mod limits;
 
-pub(crate) use limits::network;
-
 use model::check_mobile;
 use serde_json::json;
 use sms::{Message, SmsError, Why};

@@ -32,7 +32,7 @@ fn refused(shop: &Shop, programme: &str, fields: &Fields) -> OrderNumber {
 
 fn refuse(shop: &Shop, number: &OrderNumber) {
     shop.later(61_000);
-    shop.block_on(orders::reject(shop.state(), number, "执照模糊", &Actor::System)).unwrap();
+    shop.block_on(orders::reject(shop.state(), number, "执照模糊", &Actor::System, None)).unwrap();
 }
 
 /// 立即修改; the address of the form.

@@ -89,7 +89,7 @@ fn a_page_that_answers_a_form_is_read_again_at_its_own_address() {
     let confirm = shop.submit(&ready, &filled()).location();
     follow(&get, &shop.post(&confirm, &[("action", "send")]).refused(), &confirm);
     let number = shop.confirm(&ready);
-    let approved = portal::orders::approve(shop.state(), &number, &portal::orders::Actor::System);
+    let approved = portal::orders::approve(shop.state(), &number, &portal::orders::Actor::System, None);
     shop.block_on(approved).unwrap();
     for what in ["cancel", "received"] {
         let answer = shop.post(&format!("/my/orders/{number}/{what}"), &[]);
@@ -145,7 +145,7 @@ fn every_operator_s_page_is_the_same_one_in_the_other_language() {
 fn a_message_is_in_the_page_s_language_alone() {
     let shop = Shop::new();
     let number = shop.order("/p/yuncaidun", "unit-first", &filled());
-    let approved = portal::orders::approve(shop.state(), &number, &portal::orders::Actor::System);
+    let approved = portal::orders::approve(shop.state(), &number, &portal::orders::Actor::System, None);
     shop.block_on(approved).unwrap();
     let stranger = shop.stranger();
     let form = [("action", "send"), ("mobile", "1")];
