@@ -86,7 +86,7 @@ impl Head {
 }
 
 /// One screen, and a few people who look in from elsewhere.
-const LIMITS: Limits = Limits { connections: 64, silence: Duration::from_secs(60) };
+const LIMITS: Limits = Limits { connections: 64, silence: Duration::from_secs(60), rate: 32 * 1024 };
 /// Live screens at once.
 const LIVE_MAX: usize = 32;
 

@@ -51,7 +51,7 @@ const SHEET_NOTES: [&str; 4] = [
 ];
 const SEALS: [&str; 3] = ["公章 第一次", "公章 第二次", "公章 第三次"];
 const SIGNATURES: [&str; 3] = ["法定代表人 第一次", "法定代表人 第二次", "法定代表人 第三次"];
-const LABELS_LEFT: [&str; 9] = [
+const LABELS_LEFT: [&str; 11] = [
     "申请编号",
     "单位名称",
     "统一社会信用代码",
@@ -61,6 +61,8 @@ const LABELS_LEFT: [&str; 9] = [
     "经办人手机",
     "电子邮箱",
     "法定代表人",
+    "证书持有人",
+    "持有人证件号码",
 ];
 const SIGNATURE_HINT: &str = "（法定代表人：印章或手写签字）";
 
@@ -105,6 +107,8 @@ pub struct LetterData {
     pub mail: String,
     /// The legal representative's name, where the programme asks for it; then there is a place for the signature.
     pub legal_representative: Option<String>,
+    /// The holder of a personal certificate: name and document number.
+    pub holder: Option<(String, String)>,
     /// The code of the sampling sheet, where the programme wants one: it is the second page.
     pub sheet_code: Option<String>,
 }
@@ -130,10 +134,14 @@ fn letter(data: &LetterData, font: &Typeface<'_>, pages: u32) -> Result<Drawing,
     let mut page = Page { sheet: Sheet::new(font, WIDTH, HEIGHT), y: MARGIN };
     page.head(TITLE, &data.code)?;
     page.row("number", "申请编号", &data.number)?;
-    page.row("unit", "单位名称", &data.unit)?;
-    page.row("credit_code", "统一社会信用代码", &data.credit_code)?;
+    page.row("unit.name", "单位名称", &data.unit)?;
+    page.row("unit.credit_code", "统一社会信用代码", &data.credit_code)?;
     page.row("product", "证书产品", &data.product)?;
     page.row("platform", "使用平台", &data.platform)?;
+    if let Some((name, number)) = &data.holder {
+        page.row("holder.name", "证书持有人", name)?;
+        page.row("holder.id_number", "持有人证件号码", number)?;
+    }
     page.y += 44;
     page.paragraph(INTRODUCTION)?;
     for statement in STATEMENTS {
@@ -159,7 +167,7 @@ fn sampling_sheet(data: &LetterData, code: &str, font: &Typeface<'_>) -> Result<
     let mut page = Page { sheet: Sheet::new(font, WIDTH, HEIGHT), y: MARGIN };
     page.head(SHEET_TITLE, code)?;
     page.row("number", "申请编号", &data.number)?;
-    page.row("unit", "单位名称", &data.unit)?;
+    page.row("unit.name", "单位名称", &data.unit)?;
     if let Some(name) = &data.legal_representative {
         page.row("legal_representative.name", "法定代表人", name)?;
     }

@@ -25,6 +25,7 @@ fn data() -> LetterData {
         mobile: "13800000001".to_owned(),
         mail: "chen@example.com".to_owned(),
         legal_representative: None,
+        holder: None,
         sheet_code: None,
     }
 }
@@ -102,6 +103,22 @@ fn s1_4_the_letter_says_who_asks_for_what_and_its_code_reads_back() {
         assert!(seen.texts[0].contains(shown), "{shown} in {}", seen.texts[0]);
     }
     assert!(!seen.texts[0].contains("法定代表人"), "nobody is asked for who is not wanted");
+    assert!(!seen.texts[0].contains("持有人"), "nor named");
+}
+
+#[test]
+fn s3_2_the_letter_of_a_personal_certificate_names_its_holder() {
+    let data = LetterData {
+        holder: Some(("阿依古丽·测试".to_owned(), "000000199001010035".to_owned())),
+        ..with_sheet()
+    };
+    let seen = look("personal", &maker().render(&data).unwrap());
+    assert_eq!(seen.codes[0], data.code);
+    for shown in
+        ["证书持有人阿依古丽·测试", "持有人证件号码000000199001010035", "法定代表人王代表", "第1页共2页"]
+    {
+        assert!(seen.texts[0].contains(shown), "{shown} in {}", seen.texts[0]);
+    }
 }
 
 #[test]
@@ -146,7 +163,7 @@ fn s1_4_what_cannot_be_printed_is_refused_by_name() {
     assert!(matches!(error, LabelError::MissingGlyph { field: "handler.name", character: 'ก' }), "{error}");
     data = with_sheet();
     data.unit = "长".repeat(300);
-    assert!(matches!(maker().render(&data), Err(LabelError::TooLong { field: "unit" })));
+    assert!(matches!(maker().render(&data), Err(LabelError::TooLong { field: "unit.name" })));
     let missing = LetterMaker::new(Path::new("/nowhere.ttc"), 0).unwrap_err().to_string();
     assert!(missing.contains("/nowhere.ttc"), "{missing}");
 }

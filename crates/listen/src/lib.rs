@@ -30,6 +30,8 @@ pub struct Limits {
     pub connections: usize,
     /// How long a connection may stand without a byte written to it.
     pub silence: Duration,
+    /// Bytes a second that must come in for what is sent to take longer than that.
+    pub rate: u32,
 }
 
 /// A listener with limits.
@@ -38,13 +40,15 @@ pub struct Door {
     listener: TcpListener,
     places: Arc<Semaphore>,
     silence: Duration,
+    rate: u32,
 }
 
 impl Door {
     /// Puts limits on a listener.
     #[must_use]
     pub fn new(listener: TcpListener, limits: Limits) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(limits.connections)), silence: limits.silence }
+        let Limits { connections, silence, rate } = limits;
+        Self { listener, places: Arc::new(Semaphore::new(connections)), silence, rate }
     }
 
     /// A place, waited for if there is none.
@@ -70,7 +74,7 @@ impl Listener for Door {
         loop {
             match self.listener.accept().await {
                 Ok((stream, address)) => {
-                    let silence = Silence::new(self.silence);
+                    let silence = Silence::new(self.silence, self.rate);
                     return (Connection { stream, silence, _place: place }, address);
                 }
                 Err(error) if of_one_connection(&error) => {}
@@ -107,9 +111,13 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
-            // Bytes that come in do not count: somebody may send one a minute. The end of the silence is checked either way.
-            Poll::Ready(read) if !self.silence.is_over() => Poll::Ready(read),
+            // A byte counts for as long as it takes at the least rate: somebody may send one a minute. The end is checked either way.
+            Poll::Ready(read) if !self.silence.is_over() => {
+                self.silence.put_off(buffer.filled().len() - before);
+                Poll::Ready(read)
+            }
             Poll::Ready(_) => Poll::Ready(Err(silence::error())),
             Poll::Pending => self.silence.poll_end(context),
         }

@@ -17,6 +17,8 @@ use tokio::{
 };
 
 const SILENCE: Duration = Duration::from_millis(1500);
+/// Far below what a test sends, far above one byte each tenth of a silence.
+const RATE: u32 = 1_000;
 /// Longer than any silence here: only a door that is broken makes a test wait for it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -32,7 +34,7 @@ async fn served(connections: usize) -> SocketAddr {
         .route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() }))
         .route("/live", get(stream))
         .route("/body", post(|body: String| async move { body.len().to_string() }));
-    let door = Door::new(listener, Limits { connections, silence: SILENCE }).tap_io(|_| ());
+    let door = Door::new(listener, Limits { connections, silence: SILENCE, rate: RATE }).tap_io(|_| ());
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(door, app).await });
     address
@@ -80,6 +82,34 @@ async fn a_head_or_a_body_that_comes_by_drops_is_cut_off() {
         assert!(!String::from_utf8_lossy(&bytes).contains("200 OK"), "{head}");
         dripping.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_body_that_takes_longer_than_a_silence_arrives_if_it_keeps_coming() {
+    let address = served(8).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let (parts, part) = (30, [b'x'; 4_000]);
+    let length = parts * part.len();
+    let head =
+        format!("POST /body HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // Three silences long.
+    for _ in 0..parts {
+        tokio::time::sleep(SILENCE / 10).await;
+        stream.write_all(&part).await.unwrap();
+    }
+    assert!(until_closed(&mut stream).await.ends_with("120000"));
+}
+
+#[tokio::test]
+async fn bytes_that_came_fast_buy_no_more_than_one_silence() {
+    let address = served(1).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = b"POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    stream.write_all(&[b'x'; 900_000]).await.unwrap();
+    // At the least rate they would last a quarter of an hour.
+    assert!(!until_closed(&mut stream).await.contains("200 OK"));
 }
 
 #[tokio::test]

@@ -58,24 +58,41 @@ if (amount && years && quantity) {
 }
 
 // A picture is shown as soon as it is chosen, and one that is too large is told before it is sent.
+const tell = (input, message) => {
+  const box = input.closest(".picture"), id = `${input.id}.error`;
+  box.classList.toggle("wrong", message !== "");
+  byId(id)?.remove();
+  input.setAttribute("aria-describedby", `${input.id}.hint${message ? ` ${id}` : ""}`);
+  input.removeAttribute("aria-invalid");
+  if (!message) return;
+  input.setAttribute("aria-invalid", "true");
+  const error = document.createElement("p");
+  error.className = "error";
+  error.id = id;
+  error.setAttribute("role", "alert");
+  error.textContent = message;
+  input.after(error);
+};
 for (const input of document.querySelectorAll(".picture input[type=file]")) {
+  const box = input.closest(".picture"), frame = box.querySelector(".frame"), kept = [...frame.childNodes];
   input.addEventListener("change", () => {
-    const box = input.closest(".picture"), file = input.files[0];
+    const file = input.files[0];
     if (!file) return;
-    input.setCustomValidity("");
     if (file.size > 8 * 1024 * 1024) {
-      box.classList.add("wrong");
+      // What is sent is nothing: the frame shows again what the portal has.
       input.value = "";
+      frame.replaceChildren(...kept);
+      tell(input, box.dataset.large);
       input.focus();
       return;
     }
-    box.classList.remove("wrong");
+    tell(input, "");
     const reader = new FileReader();
     reader.addEventListener("load", () => {
       const image = new Image();
       image.src = reader.result;
       image.alt = file.name;
-      box.querySelector(".frame").replaceChildren(image);
+      if (input.files[0] === file) frame.replaceChildren(image);
     });
     reader.readAsDataURL(file);
   });

@@ -12,6 +12,7 @@ use sqlx::Row as _;
 use crate::{
     app::AppState,
     audit::{self, What},
+    codes::network,
     customers::CustomerError,
     db::{Connection, DbError, Row, Sql, begin_write, damaged},
     orders::{self, Actor, Order, OrderError},
@@ -31,6 +32,9 @@ const OF_ONE_MAX: i64 = 20;
 const ADDRESS_DAY_MAX: i64 = 100;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Random bytes in the word of an empty form.
+const FORM_BYTES: usize = 16;
 
 /// Drafts deleted in one turn of the retention.
 const EXPIRED_MAX: i64 = 100;
@@ -103,6 +107,20 @@ pub fn new_token() -> Result<Secret, DraftError> {
     Ok(Secret::new(random_hex::<32>().map_err(|_| DraftError::Random)?.into_bytes()))
 }
 
+/// A new word for an empty form.
+///
+/// # Errors
+/// [`DraftError::Random`].
+pub fn new_form() -> Result<String, DraftError> {
+    random_hex::<FORM_BYTES>().map_err(|_| DraftError::Random)
+}
+
+/// Whether a word can have come from [`new_form`].
+#[must_use]
+pub fn is_form(word: &str) -> bool {
+    word.len() == 2 * FORM_BYTES && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// An order being filled in.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -122,7 +140,7 @@ pub struct Draft {
 const COLUMNS: &str = "select number, programme, product, fields, saved_ms from drafts";
 const OWNED: &str = "((browser = $1 and browser <> '') or (mobile_digest = $2 and mobile_digest <> ''))";
 
-/// Opens a draft.
+/// Opens a draft. `form` is the random word of the empty form that was filled in: the same form sent again is the same draft.
 ///
 /// # Errors
 /// [`DraftError::TooMany`]; the database's.
@@ -130,12 +148,16 @@ pub async fn open(
     state: &AppState,
     owner: &Owner,
     address: &str,
+    form: &str,
     programme: &Programme,
     product: &Product,
 ) -> Result<Draft, DraftError> {
-    let address = state.sealer.digest("draft-address", address);
+    let address = state.sealer.digest("draft-address", &network(address));
     let now_ms = state.clock.now_ms();
     let mut tx = begin_write(&state.db).await?;
+    if let Some(draft) = of_form(state, &mut tx, owner, form, programme, product).await? {
+        return Ok(draft);
+    }
     let count = format!("select count(*) from drafts where {OWNED}");
     let mine: i64 = sqlx::query_scalar::<Sql, i64>(sqlx::AssertSqlSafe(count))
         .bind(&owner.browser)
@@ -158,18 +180,48 @@ pub async fn open(
         fields: FormFields::default(),
         saved_ms: now_ms,
     };
-    insert(state, &mut tx, &draft, owner, &address).await?;
+    insert(state, &mut tx, &draft, owner, &address, form).await?;
     tx.commit().await?;
     Ok(draft)
 }
 
-/// The draft in which a rejected order is corrected; it is made from the order if there is none yet.
+/// What this browser has opened with the same empty form.
+async fn of_form(
+    state: &AppState,
+    tx: &mut Connection,
+    owner: &Owner,
+    form: &str,
+    programme: &Programme,
+    product: &Product,
+) -> Result<Option<Draft>, DraftError> {
+    if form.is_empty() || owner.browser.is_empty() {
+        return Ok(None);
+    }
+    let sql = format!("{COLUMNS} where browser = $1 and form = $2 and programme = $3 and product = $4");
+    let row = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql))
+        .bind(&owner.browser)
+        .bind(form)
+        .bind(&programme.id)
+        .bind(&product.id)
+        .fetch_optional(tx)
+        .await?;
+    row.map(|row| draft(state, &row)).transpose()
+}
+
+/// The draft in which a rejected order is corrected; it is made from the order if there is none yet. It is this browser's too, so that it
+/// can be handed in after the log-in has ended.
 ///
 /// # Errors
 /// The database's.
 pub async fn open_correction(state: &AppState, owner: &Owner, order: &Order) -> Result<Draft, DraftError> {
     let mut tx = begin_write(&state.db).await?;
     if let Some(draft) = load_in(state, &mut tx, &order.number, owner).await? {
+        sqlx::query::<Sql>("update drafts set browser = $2 where number = $1")
+            .bind(draft.number.as_str())
+            .bind(&owner.browser)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
         return Ok(draft);
     }
     let content = &order.content;
@@ -180,13 +232,9 @@ pub async fn open_correction(state: &AppState, owner: &Owner, order: &Order) -> 
         fields: FormFields::of(content),
         saved_ms: state.clock.now_ms(),
     };
-    let owner = Owner { browser: String::new(), mobile_digest: owner.mobile_digest.clone() };
     // Another customer's draft of this order: the handler's mobile has changed since.
-    sqlx::query::<Sql>("delete from drafts where number = $1")
-        .bind(draft.number.as_str())
-        .execute(&mut *tx)
-        .await?;
-    insert(state, &mut tx, &draft, &owner, "").await?;
+    remove(&mut tx, &draft.number).await?;
+    insert(state, &mut tx, &draft, owner, "", "").await?;
     tx.commit().await?;
     Ok(draft)
 }
@@ -197,10 +245,11 @@ async fn insert(
     draft: &Draft,
     owner: &Owner,
     address: &str,
+    form: &str,
 ) -> Result<(), DraftError> {
     sqlx::query::<Sql>(
-        "insert into drafts (number, programme, product, browser, mobile_digest, address, fields, opened_ms, saved_ms) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
+        "insert into drafts (number, programme, product, browser, mobile_digest, address, fields, opened_ms, saved_ms, form) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)",
     )
     .bind(draft.number.as_str())
     .bind(&draft.programme)
@@ -210,6 +259,7 @@ async fn insert(
     .bind(address)
     .bind(sealed(state, draft)?)
     .bind(draft.saved_ms)
+    .bind(form)
     .execute(&mut *tx)
     .await?;
     let detail = format!("programme={}", draft.programme);
@@ -217,15 +267,15 @@ async fn insert(
     Ok(())
 }
 
-/// Saves what was typed, with any mistakes. Whoever is logged in owns it from now on too.
+/// Saves what was typed, with any mistakes. This browser, and whoever is logged in, own it from now on.
 ///
 /// # Errors
 /// [`DraftError::Unknown`] for a draft that is not there or not the owner's.
 pub async fn save(state: &AppState, owner: &Owner, draft: &mut Draft) -> Result<(), DraftError> {
     draft.saved_ms = state.clock.now_ms();
     let sql = format!(
-        "update drafts set fields = $4, saved_ms = $5, mobile_digest = case when $2 = '' then mobile_digest else $2 end \
-         where number = $3 and {OWNED}"
+        "update drafts set fields = $4, saved_ms = $5, browser = case when $1 = '' then browser else $1 end, \
+         mobile_digest = case when $2 = '' then mobile_digest else $2 end where number = $3 and {OWNED}"
     );
     let saved = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql))
         .bind(&owner.browser)
@@ -346,7 +396,8 @@ async fn delete(
     Ok(())
 }
 
-async fn remove(tx: &mut Connection, number: &OrderNumber) -> Result<(), DraftError> {
+/// Ends a draft: it has become its order, or the order it corrects is refused no longer.
+pub(crate) async fn remove(tx: &mut Connection, number: &OrderNumber) -> Result<(), DbError> {
     sqlx::query::<Sql>("delete from drafts where number = $1").bind(number.as_str()).execute(tx).await?;
     Ok(())
 }

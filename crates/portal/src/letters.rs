@@ -4,10 +4,10 @@ use label::LetterData;
 
 use crate::{
     app::AppState,
-    orders::OrderContent,
+    orders::{OrderContent, Parties, Person},
     papers::PapersError,
     pictures::{Picture, PictureKind},
-    programmes::Programme,
+    programmes::{Product, Programme},
 };
 
 /// How every code of ours begins.
@@ -36,6 +36,8 @@ pub struct LetterFacts<'a> {
     pub mail: &'a str,
     /// The legal representative's name, where the programme asks for it.
     pub legal_representative: Option<&'a str>,
+    /// The holder of a personal certificate: name and document number.
+    pub holder: Option<(&'a str, &'a str)>,
 }
 
 impl<'a> LetterFacts<'a> {
@@ -53,6 +55,29 @@ impl<'a> LetterFacts<'a> {
             mobile: &content.handler.mobile,
             mail: &content.handler.mail,
             legal_representative: content.legal_representative.as_ref().map(|person| person.name.as_str()),
+            holder: content.holder.as_ref().map(named),
+        }
+    }
+
+    /// What the letter of a form states that is not complete yet.
+    #[must_use]
+    pub fn of_parties(
+        number: &'a str,
+        parties: &'a Parties,
+        programme: &'a Programme,
+        product: &'a Product,
+    ) -> Self {
+        Self {
+            number,
+            platform: &programme.platform,
+            product: &product.title,
+            unit: &parties.unit.name,
+            credit_code: &parties.unit.credit_code,
+            handler: &parties.handler.name,
+            mobile: &parties.handler.mobile,
+            mail: &parties.handler.mail,
+            legal_representative: parties.legal_representative.as_ref().map(|person| person.name.as_str()),
+            holder: parties.holder.as_ref().map(named),
         }
     }
 
@@ -60,7 +85,7 @@ impl<'a> LetterFacts<'a> {
     /// printed before a correction is known.
     fn code(&self, state: &AppState, kind: PictureKind) -> String {
         let page = if kind == PictureKind::SealSheet { "SEAL" } else { "LETTER" };
-        let stated = [
+        let mut stated = vec![
             page,
             self.number,
             self.platform,
@@ -72,10 +97,15 @@ impl<'a> LetterFacts<'a> {
             self.mail,
             self.legal_representative.unwrap_or_default(),
         ];
+        stated.extend(self.holder.into_iter().flat_map(|(name, number)| [name, number]));
         let digest: String =
             state.sealer.digest("letter", &stated.join("\n")).chars().take(DIGEST_CHARS).collect();
         format!("{CODE_PREFIX}{page}:{}:{digest}", self.number)
     }
+}
+
+fn named(person: &Person) -> (&str, &str) {
+    (&person.name, &person.id_number)
 }
 
 /// The letter as PDF; with `seal_sheet` the sampling sheet is its second page.
@@ -98,6 +128,7 @@ pub async fn pdf(
         mobile: facts.mobile.to_owned(),
         mail: facts.mail.to_owned(),
         legal_representative: facts.legal_representative.map(str::to_owned),
+        holder: facts.holder.map(|(name, number)| (name.to_owned(), number.to_owned())),
         sheet_code: seal_sheet.then(|| facts.code(state, PictureKind::SealSheet)),
     };
     let maker = state.papers.letter_maker(&state.config).await?;

@@ -11,7 +11,7 @@ mod view;
 use crate::{db::DbError, papers::PapersError, seal::SealError};
 
 pub use crate::programmes::PictureKind;
-pub use store::{delete, get, list, put};
+pub use store::{bring, delete, get, list, list_in, put};
 pub use view::{view, watermarked};
 
 /// A picture that is sent has at most so many bytes.
@@ -95,6 +95,11 @@ pub enum PictureError {
         "没有这张图片，可能已被新图片替换，请刷新页面 (there is no such picture, a newer one may have replaced it: reload the page)"
     )]
     Unknown,
+    /// The form was handed in or deleted meanwhile: what reviewers see stays.
+    #[error(
+        "订单已提交或已不在修改中，图片没有更换 (the order was handed in, or is corrected no longer: its pictures stay)"
+    )]
+    HandedIn,
     /// A link that is no longer good, or never was.
     #[error(
         "二维码已失效或已使用，请在电脑页面重新获取 (this code has expired or was used: get a new one on the computer's page)"

@@ -42,9 +42,9 @@ const ORDERS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Everything else is a few words.
 const FORM_BYTES_MAX: usize = 16 * 1024;
 
-/// A request is in, and its answer on the way, within `silence`: 4 MiB of orders over half a megabit a second.
-/// Below 1,024, which is what a process may open unless it is told otherwise.
-const LIMITS: Limits = Limits { connections: 768, silence: Duration::from_secs(75) };
+/// A request is in, and its answer on the way, within `silence`, unless it keeps coming at `rate`: five photos over a quarter of a megabit a
+/// second take their time. Below 1,024, which is what a process may open unless it is told otherwise.
+const LIMITS: Limits = Limits { connections: 768, silence: Duration::from_secs(75), rate: 32 * 1024 };
 
 /// Serves `app` until the listener fails. Too many connections wait, silent ones are ended.
 ///

@@ -1,6 +1,7 @@
 //! From draft to order: everything is checked, and everything that follows is one transaction.
 
 use model::{OrderNumber, OrderState};
+use serde_json::Value;
 use sqlx::Row as _;
 
 use super::{Draft, DraftError, FormFields, Owner, load_in, remove};
@@ -9,7 +10,9 @@ use crate::{
     audit::{self, What},
     customers::{self, Token},
     db::{Connection, Db, DbError, Sql, begin_write},
-    orders::{self, Actor, FieldError, OrderForm},
+    letters::{self, LetterFacts, SheetCheck},
+    orders::{self, Actor, FieldError, Order, OrderForm, Parties},
+    pictures::{self, Picture, PictureKind},
     programmes::Programme,
 };
 
@@ -26,7 +29,7 @@ pub struct Submitted {
 /// The order that a draft makes, if it has no mistake and every picture.
 ///
 /// # Errors
-/// [`DraftError::Content`] with every wrong field (a missing picture is `pictures.<kind>`); the database's.
+/// [`DraftError::Content`] with every wrong field (a picture that is missing, or of another letter, is `pictures.<kind>`); the database's.
 pub async fn check(state: &AppState, programme: &Programme, draft: &Draft) -> Result<OrderForm, DraftError> {
     let mut connection = state.db.acquire().await?;
     check_in(state, &mut connection, programme, draft).await
@@ -39,27 +42,56 @@ async fn check_in(
     draft: &Draft,
 ) -> Result<OrderForm, DraftError> {
     let product = programme.product(&draft.product).ok_or(DraftError::Unknown)?;
+    let order = draft.fields.order(programme, product);
     let mut errors = Vec::new();
-    let form = OrderForm::read(&draft.fields.order(programme, product), &state.programmes);
-    let form = form.map_err(|wrong| errors.extend(wrong)).ok();
-    let brought: Vec<String> =
-        sqlx::query_scalar::<Sql, String>("select kind from pictures where owner = $1")
-            .bind(draft.number.as_str())
-            .fetch_all(connection)
-            .await?;
+    let rejected = orders::load_in(connection, &state.sealer, &draft.number).await?;
+    let form = read(state, &order, rejected).map_err(|wrong| errors.extend(wrong)).ok();
+    let brought = pictures::list_in(connection, draft.number.as_str()).await?;
     for kind in &programme.pictures {
-        if !brought.iter().any(|code| code == kind.code()) {
+        if !brought.iter().any(|picture| picture.kind == *kind) {
             let (zh, en) = (kind.zh(), kind.en());
             errors.push(error(
-                format!("pictures.{}", kind.code()),
+                place(*kind),
                 format!("请上传{zh}图片 (the picture of the {en} is missing: upload it)"),
             ));
         }
+    }
+    if let Ok(parties) = Parties::read(&order, programme, product) {
+        let facts = LetterFacts::of_parties(draft.number.as_str(), &parties, programme, product);
+        errors.extend(brought.iter().filter_map(|picture| wrong_sheet(state, &facts, picture)));
     }
     match form {
         Some(form) if errors.is_empty() => Ok(form),
         _ => Err(DraftError::Content(errors)),
     }
+}
+
+/// The order in the form; of a rejected one, its correction: what was paid stays with it, the form does not know of it.
+fn read(state: &AppState, order: &Value, rejected: Option<Order>) -> Result<OrderForm, Vec<FieldError>> {
+    let Some(rejected) = rejected else { return OrderForm::read(order, &state.programmes) };
+    let mut form = OrderForm::read_correction(order, &state.programmes, &rejected)?;
+    form.content.payment.clone_from(&rejected.content.payment);
+    form.may_replace(&rejected)?;
+    Ok(form)
+}
+
+/// A letter or sampling sheet that is not of this form as it stands. One that cannot be read is left to the reviewer.
+fn wrong_sheet(state: &AppState, facts: &LetterFacts<'_>, picture: &Picture) -> Option<FieldError> {
+    let message = match letters::check(state, facts, picture)? {
+        SheetCheck::Matches | SheetCheck::Unreadable => return None,
+        SheetCheck::Outdated => {
+            "打印后填写内容有改动，请重新下载、盖章后上传 (what it states was changed after it was printed: download it again, stamp it, upload it)"
+        }
+        SheetCheck::Other => {
+            "这是其他申请或另一页的图片，请重新下载、盖章后上传 (this is another application's or the other page: download it again, stamp it, upload it)"
+        }
+    };
+    Some(error(place(picture.kind), message.to_owned()))
+}
+
+/// A picture's input.
+fn place(kind: PictureKind) -> String {
+    format!("pictures.{}", kind.code())
 }
 
 /// What is missing of the agreements: each must be ticked in its version of today.
@@ -105,7 +137,7 @@ pub async fn submit(
     if !missing.is_empty() {
         return Err(DraftError::Content(missing));
     }
-    let mut form = check_in(state, &mut tx, programme, &draft).await?;
+    let form = check_in(state, &mut tx, programme, &draft).await?;
     if form.content.handler.mobile != mobile {
         return Err(DraftError::Content(vec![error(
             "handler.mobile".to_owned(),
@@ -113,11 +145,7 @@ pub async fn submit(
         )]));
     }
     let stored = match orders::load_in(&mut tx, &state.sealer, number).await? {
-        Some(rejected) => {
-            // What was paid stays with the order; the form does not know of it.
-            form.content.payment = rejected.content.payment;
-            orders::correct_in(state, &mut tx, number, form, &Actor::Customer).await?
-        }
+        Some(_) => orders::correct_in(state, &mut tx, number, form, &Actor::Customer).await?,
         None => orders::store_new(state, &mut tx, number, form, &Actor::Customer).await?,
     };
     keep_agreements(&mut tx, programme, number, state.clock.now_ms()).await?;

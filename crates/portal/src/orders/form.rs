@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::content::{Handler, Order, OrderContent, Payment, Person, Unit};
-use crate::programmes::{Programme, Programmes};
+use crate::programmes::{Product, Programme, Programmes};
 use fields::{Errors, Fields};
 
 /// One mistake in an order.
@@ -41,16 +41,32 @@ impl OrderForm {
     /// # Errors
     /// Every wrong field at once.
     pub fn read(value: &Value, programmes: &Programmes) -> Result<Self, Vec<FieldError>> {
+        Self::read_at(value, programmes, None)
+    }
+
+    /// Reads the correction of an order, which costs what it cost when it was placed.
+    ///
+    /// # Errors
+    /// Every wrong field at once.
+    pub(crate) fn read_correction(
+        value: &Value,
+        programmes: &Programmes,
+        old: &Order,
+    ) -> Result<Self, Vec<FieldError>> {
+        Self::read_at(value, programmes, Some(old.amount))
+    }
+
+    fn read_at(value: &Value, programmes: &Programmes, agreed: Option<Fen>) -> Result<Self, Vec<FieldError>> {
         let errors = Errors::default();
-        let form = read(value, programmes, &errors);
+        let form = read(value, programmes, agreed, &errors);
         match (form, errors.take()) {
             (Some(form), errors) if errors.is_empty() => Ok(form),
             (_, errors) => Err(errors),
         }
     }
 
-    /// Whether a rejected order may take this content: programme, product, price and payment stay as they were.
-    pub(super) fn may_replace(&self, old: &Order) -> Result<(), Vec<FieldError>> {
+    /// Whether a rejected order may take this content: what was ordered and paid stays as it was, whatever it would cost today.
+    pub(crate) fn may_replace(&self, old: &Order) -> Result<(), Vec<FieldError>> {
         let errors = Errors::default();
         if self.number.as_ref().is_some_and(|number| *number != old.number) {
             errors.push("number", "与要修改的订单不符 (it is not the number of the order to be corrected)");
@@ -62,18 +78,25 @@ impl OrderForm {
                 "修改时不能更换项目或产品 (a correction keeps programme and product: place a new order)",
             );
         }
-        if self.amount != old.amount || new.payment != old_content.payment {
-            errors.push(
-                "payment",
-                "修改时不能改变金额或支付信息 (a correction keeps the amount and the payment)",
-            );
+        let (before, after) = (&old_content.payment, &new.payment);
+        for (field, is_kept) in [
+            ("years", new.years == old_content.years),
+            ("quantity", new.quantity == old_content.quantity),
+            ("payment", before == after),
+        ] {
+            if !is_kept {
+                errors.push(
+                    field,
+                    "修改时不能改变期限、数量或支付信息 (a correction keeps validity, quantity and payment)",
+                );
+            }
         }
         let errors = errors.take();
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 }
 
-fn read(value: &Value, programmes: &Programmes, errors: &Errors) -> Option<OrderForm> {
+fn read(value: &Value, programmes: &Programmes, agreed: Option<Fen>, errors: &Errors) -> Option<OrderForm> {
     let Some(fields) = Fields::root(value, errors) else {
         errors.push("", "订单应为 JSON 对象 (an order is a JSON object)");
         return None;
@@ -107,10 +130,10 @@ fn read(value: &Value, programmes: &Programmes, errors: &Errors) -> Option<Order
         }
         found
     });
-    let content = product.and_then(|product| sections::content(&fields, programme, product));
+    let content = product.and_then(|product| sections::content(&fields, programme, product, agreed));
     fields.refuse_unknown(product.is_some());
     let (product, content) = (product?, content?);
-    let amount = product.amount(content.years, content.quantity);
+    let amount = agreed.unwrap_or_else(|| product.amount(content.years, content.quantity));
     Some(OrderForm {
         number,
         first_state: first_state(programme, &content),
@@ -137,6 +160,8 @@ pub struct Parties {
     pub unit: Unit,
     /// 法定代表人, where the programme wants it.
     pub legal_representative: Option<Person>,
+    /// 证书持有人, of a personal certificate.
+    pub holder: Option<Person>,
 }
 
 impl Parties {
@@ -144,9 +169,10 @@ impl Parties {
     ///
     /// # Errors
     /// Every wrong field of theirs at once.
-    pub fn read(value: &Value, programme: &Programme) -> Result<Self, Vec<FieldError>> {
+    pub fn read(value: &Value, programme: &Programme, product: &Product) -> Result<Self, Vec<FieldError>> {
         let errors = Errors::default();
-        let parties = Fields::root(value, &errors).and_then(|fields| sections::parties(&fields, programme));
+        let fields = Fields::root(value, &errors);
+        let parties = fields.and_then(|fields| sections::parties(&fields, programme, product));
         match (parties, errors.take()) {
             (Some(parties), errors) if errors.is_empty() => Ok(parties),
             (_, errors) => Err(errors),

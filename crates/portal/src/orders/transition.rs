@@ -16,7 +16,7 @@ use crate::{
     app::AppState,
     audit::{self, What},
     db::{DbError, Sql, Transaction, begin_write, damaged},
-    invoices,
+    drafts, invoices,
     messages::{self, MessageKind},
     programmes::Programme,
     stations::{self, RehearsalError},
@@ -93,6 +93,10 @@ pub async fn change_state(
         reason: reason.to_owned(),
     };
     add_history(tx, number, &entry).await?;
+    if order.state == OrderState::Rejected {
+        // What the customer had begun to correct is of no use to another state, nor to another refusal.
+        drafts::remove(tx, number).await?;
+    }
     let detail = format!("from={} to={}", order.state.code(), to.code());
     audit::record(tx, now_ms, actor, what(order.state, to), number, &detail).await?;
     invoices::follow(tx, &order, to, actor, now_ms).await?;
@@ -235,17 +239,17 @@ pub async fn reject(
 /// twice is one.
 ///
 /// # Errors
-/// [`OrderError::Content`] with every wrong field, also when programme, price or payment differ from the first time
-/// (money that arrived cannot be edited); else as [`change_state`].
+/// [`OrderError::Content`] with every wrong field, also when what was ordered or paid differs from the first time
+/// (money that arrived cannot be edited; the amount stays what it was); else as [`change_state`].
 pub async fn correct(
     state: &AppState,
     number: &OrderNumber,
     content: &Value,
     actor: &Actor,
 ) -> Result<(), OrderError> {
-    let form = OrderForm::read(content, &state.programmes).map_err(OrderError::Content)?;
     let mut tx = begin_write(&state.db).await?;
     let old = known_in(&mut tx, &state.sealer, number).await?;
+    let form = OrderForm::read_correction(content, &state.programmes, &old).map_err(OrderError::Content)?;
     if old.state == OrderState::AwaitingReview && old.content == form.content {
         return Ok(());
     }
@@ -269,12 +273,7 @@ pub(crate) async fn correct_in(
         return Err(IllegalOrderState { from: old.state, to }.into());
     }
     form.may_replace(&old).map_err(OrderError::Content)?;
-    let order = Order {
-        content: form.content,
-        product_title: form.product_title,
-        amount: form.amount,
-        ..old.clone()
-    };
+    let order = Order { content: form.content, product_title: form.product_title, ..old.clone() };
     replace_content(tx, &state.sealer, &order).await?;
     corrections::write(tx, number, &old.content, &order.content, state.clock.now_ms()).await?;
     Ok(to)

@@ -3,7 +3,10 @@
 use model::Secret;
 use sqlx::Row as _;
 
-use super::{Picture, PictureError, PictureKind, kind_from_code, store};
+use super::{
+    Picture, PictureError, PictureKind, kind_from_code,
+    store::{self, By},
+};
 use crate::{
     app::AppState,
     db::{Connection, Sql, begin_write, damaged},
@@ -124,7 +127,7 @@ pub async fn look(state: &AppState, token: &str) -> Result<(LinkState, Option<Pi
 pub async fn take(state: &AppState, token: &str, bytes: Vec<u8>) -> Result<Picture, PictureError> {
     let hash = token::digest(token);
     let (owner, kind) = begin(state, &hash).await?;
-    store::put_by(state, &owner, kind, bytes, &"phone", Some(&hash)).await
+    store::put_by(state, &owner, kind, bytes, &"phone", By::Link(&hash)).await
 }
 
 /// Counts the try: decoding costs more than guessing.

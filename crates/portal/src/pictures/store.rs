@@ -3,7 +3,7 @@
 use std::{fmt::Display, time::Duration};
 
 use image::RgbImage;
-use model::Secret;
+use model::{OrderNumber, Secret};
 use ring::digest;
 use sqlx::Row as _;
 use tokio::task::spawn_blocking;
@@ -17,6 +17,7 @@ use crate::{
     app::AppState,
     audit::{self, What},
     db::{Connection, Db, DbError, Row, Sql, begin_write, damaged},
+    orders::Actor,
 };
 
 /// How long a picture waits for its turn to be decoded.
@@ -24,7 +25,18 @@ const TURN_WAIT: Duration = Duration::from_secs(30);
 
 const COLUMNS: &str = "id, owner, kind, bytes, width, height, sheet, created_ms";
 
-/// Takes a picture; it replaces the one of its kind that the owner had. The same picture twice is one.
+/// How a picture comes.
+#[derive(Clone, Copy)]
+pub(super) enum By<'a> {
+    /// Staff bring it, at any time.
+    Staff,
+    /// With the form, as long as that is open.
+    Form,
+    /// By a one-time link, which is used up in the same transaction.
+    Link(&'a str),
+}
+
+/// Takes a picture that staff bring; it replaces the one of its kind that the owner had. The same picture twice is one.
 ///
 /// # Errors
 /// [`PictureError`] says what is wrong with it and what to do.
@@ -35,21 +47,33 @@ pub async fn put(
     bytes: Vec<u8>,
     actor: &(impl Display + Sync),
 ) -> Result<Picture, PictureError> {
-    put_by(state, owner, kind, bytes, actor, None).await
+    put_by(state, owner, kind, bytes, actor, By::Staff).await
 }
 
-/// As [`put`]; a one-time link by which it came is used up in the same transaction.
+/// As [`put`], by the customer for a draft. What was handed in is what its reviewers saw: it is not replaced, unless they refused it.
+///
+/// # Errors
+/// [`PictureError::HandedIn`]; else as [`put`].
+pub async fn bring(
+    state: &AppState,
+    draft: &OrderNumber,
+    kind: PictureKind,
+    bytes: Vec<u8>,
+) -> Result<Picture, PictureError> {
+    put_by(state, draft.as_str(), kind, bytes, &Actor::Customer, By::Form).await
+}
+
 pub(super) async fn put_by(
     state: &AppState,
     owner: &str,
     kind: PictureKind,
     bytes: Vec<u8>,
     actor: &(impl Display + Sync),
-    link: Option<&str>,
+    by: By<'_>,
 ) -> Result<Picture, PictureError> {
     let sha = digest::digest(&digest::SHA256, &bytes);
     let source = state.sealer.digest("picture", &hex::encode(sha));
-    if link.is_none()
+    if !matches!(by, By::Link(_))
         && let Some(same) = same(&state.db, owner, kind, &source).await?
     {
         return Ok(same);
@@ -66,7 +90,7 @@ pub(super) async fn put_by(
         sheet,
         created_ms: state.clock.now_ms(),
     };
-    keep(state, &picture, &decoded, &source, actor, link).await?;
+    keep(state, &picture, &decoded, &source, actor, by).await?;
     Ok(picture)
 }
 
@@ -76,12 +100,14 @@ async fn keep(
     decoded: &Decoded,
     source: &str,
     actor: &impl Display,
-    link: Option<&str>,
+    by: By<'_>,
 ) -> Result<(), PictureError> {
     let sealed = state.sealer.seal(&context(&picture.id), &decoded.jpeg)?;
     let mut tx = begin_write(&state.db).await?;
-    if let Some(link) = link {
-        links::use_up(&mut tx, link, picture.created_ms).await?;
+    match by {
+        By::Staff => {}
+        By::Form => open_form(&mut tx, &picture.owner).await?,
+        By::Link(link) => links::use_up(&mut tx, link, picture.created_ms).await?,
     }
     sqlx::query::<Sql>("delete from pictures where owner = $1 and kind = $2")
         .bind(&picture.owner)
@@ -108,6 +134,14 @@ async fn keep(
     audit::record(&mut tx, picture.created_ms, actor, What::PictureStored, &picture.owner, &detail).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Whether the form is still open: its draft is there, and no order that its reviewers look at.
+async fn open_form(tx: &mut Connection, draft: &str) -> Result<(), PictureError> {
+    let sql = "select 1 from drafts where number = $1 and not exists \
+               (select 1 from orders where number = $1 and state <> 'rejected')";
+    let found = sqlx::query::<Sql>(sql).bind(draft).fetch_optional(tx).await?;
+    found.map(|_| ()).ok_or(PictureError::HandedIn)
 }
 
 async fn same(
@@ -172,8 +206,16 @@ fn picture(row: &Row) -> Result<Picture, DbError> {
 /// # Errors
 /// The database's.
 pub async fn list(db: &Db, owner: &str) -> Result<Vec<Picture>, PictureError> {
+    list_in(&mut *db.acquire().await?, owner).await
+}
+
+/// As [`list`], inside a transaction.
+///
+/// # Errors
+/// The database's.
+pub async fn list_in(connection: &mut Connection, owner: &str) -> Result<Vec<Picture>, PictureError> {
     let sql = format!("select {COLUMNS} from pictures where owner = $1");
-    let rows = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(owner).fetch_all(db).await?;
+    let rows = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(owner).fetch_all(connection).await?;
     let mut pictures: Vec<Picture> = rows.iter().map(picture).collect::<Result<_, _>>()?;
     pictures.sort_by_key(|picture| PictureKind::ALL.iter().position(|kind| *kind == picture.kind));
     Ok(pictures)

@@ -64,7 +64,7 @@ fn gone(lang: Lang) -> Response {
         "链接已使用或已过期，请登录“我的订单”下载发票",
         "This link was used or has expired: log in and download the invoice under My orders",
     );
-    shop::trouble(lang, StatusCode::NOT_FOUND, message.to_owned())
+    shop::trouble(lang, StatusCode::NOT_FOUND, message)
 }
 
 /// 开具发票, by an operator: for a completed order without one, or again after it failed.
@@ -141,5 +141,5 @@ fn trouble(lang: Lang, error: &InvoiceError) -> Response {
         InvoiceError::TooOften | InvoiceError::NotYet => StatusCode::CONFLICT,
         _ => return shop::our_trouble(lang, error),
     };
-    shop::trouble(lang, status, error.to_string())
+    shop::trouble(lang, status, &error.to_string())
 }

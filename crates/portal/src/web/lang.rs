@@ -3,16 +3,29 @@
 use std::convert::Infallible;
 
 use axum::{
-    extract::{FromRequestParts, Request},
-    http::{HeaderValue, header, request::Parts},
+    extract::{FromRequestParts, MatchedPath, Request},
+    http::{HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::Response,
 };
 use model::{OrderState, Outcome};
 use wire::SlotPhase;
 
-use super::session::cookie;
+use super::{access, session::cookie};
 use crate::{operators::Role, orders::JobRow};
+
+tokio::task_local! {
+    /// Where the page that answers the request can be read again: path and query.
+    static ADDRESS: String;
+}
+
+/// Routes of customers that answer a POST alone. The page above them shows what they did.
+const POSTED: [&str; 4] = [
+    "/my/orders/{number}/cancel",
+    "/my/orders/{number}/received",
+    "/my/orders/{number}/invoice",
+    "/p/{programme}/order/{number}/discard",
+];
 
 /// The language of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +54,17 @@ impl Lang {
         match self {
             Self::Zh => "zh-CN",
             Self::En => "en",
+        }
+    }
+
+    /// The page at `address`, or the one that answers this request, in the other language: all else that was asked for stays.
+    pub(super) fn switch(self, address: Option<&str>) -> String {
+        let other = self.t("lang=en", "lang=zh");
+        match address {
+            Some(address) => with_lang(address, other),
+            None => {
+                ADDRESS.try_with(|address| with_lang(address, other)).unwrap_or_else(|_| format!("?{other}"))
+            }
         }
     }
 
@@ -169,10 +193,47 @@ impl<S: Sync> FromRequestParts<S> for Lang {
     }
 }
 
+fn with_lang(address: &str, lang: &str) -> String {
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let kept = query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some("lang"));
+    let query = kept.chain([lang]).collect::<Vec<_>>().join("&");
+    // Two slashes would begin the address of another site.
+    let path = if path.starts_with("//") { "" } else { path };
+    format!("{path}?{query}")
+}
+
+/// Where the answer to a request can be read again. Of a POST that draws no page at its own address it is the page above.
+fn address(request: &Request) -> String {
+    let uri = request.uri();
+    let asked = uri.path_and_query().map_or("/", |address| address.as_str());
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return asked.to_owned();
+    }
+    let mut route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let mut path = uri.path();
+    while is_posted(route) {
+        route = route.rsplit_once('/').map_or("", |(above, _)| above);
+        path = path.rsplit_once('/').map_or("", |(above, _)| above);
+    }
+    match path {
+        "" => "/start".to_owned(),
+        _ if path.len() == uri.path().len() => asked.to_owned(),
+        _ => path.to_owned(),
+    }
+}
+
+/// Whether no page is to be had here by GET.
+fn is_posted(route: &str) -> bool {
+    let of_staff = |method| access::roles(method, route).is_some();
+    let above_staff =
+        || access::operator_routes().any(|(_, other, _)| other.starts_with(&format!("{route}/")));
+    POSTED.contains(&route) || (!route.is_empty() && !of_staff("GET") && (of_staff("POST") || above_staff()))
+}
+
 /// Keeps the language that was asked for.
 pub(super) async fn remember(request: Request, next: Next) -> Response {
     let asked = asked(request.uri().query());
-    let mut response = next.run(request).await;
+    let mut response = ADDRESS.scope(address(&request), next.run(request)).await;
     if let Some(lang) = asked {
         let cookie = match lang {
             Lang::Zh => "lang=zh; Path=/; SameSite=Strict; Max-Age=31536000",

@@ -78,6 +78,11 @@ impl Frame {
         Self { lang, operator: Some(operator.clone()), here }
     }
 
+    /// The page in the other language.
+    fn switch(&self) -> String {
+        self.lang.switch(None)
+    }
+
     /// The pages that who is logged in may read: address, title, whether it is this one.
     fn menu(&self) -> Vec<(&'static str, &'static str, bool)> {
         let entries = MENU.iter().filter(|(path, ..)| self.may(path));

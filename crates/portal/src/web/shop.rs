@@ -21,7 +21,7 @@ use axum::{
 };
 
 pub(super) use my_order::OwnOrder;
-pub(super) use session::{Customer, MaybeCustomer, set_cookie};
+pub(super) use session::{Customer, MaybeCustomer, login_address, set_cookie};
 
 use super::{
     answer::{log_trouble, order_status},
@@ -58,12 +58,19 @@ pub(super) struct ShopFrame {
     pub(super) customer: Option<String>,
     /// Which entry of the menu is lit: `orders`, `invoices` or nothing.
     pub(super) here: &'static str,
+    /// Where the page can be read again, if not at the address of its request.
+    pub(super) address: Option<String>,
 }
 
 impl ShopFrame {
     pub(super) fn new(lang: Lang, customer: Option<&customers::Customer>, here: &'static str) -> Self {
         let customer = customer.map(|customer| model::mask_mobile(&customer.mobile));
-        Self { lang, customer, here }
+        Self { lang, customer, here, address: None }
+    }
+
+    /// The page in the other language.
+    pub(super) fn switch(&self) -> String {
+        self.lang.switch(self.address.as_deref())
     }
 }
 
@@ -75,24 +82,28 @@ struct Trouble {
 }
 
 /// An error as a page of its own.
-pub(super) fn trouble(lang: Lang, status: StatusCode, message: String) -> Response {
-    page(status, &Trouble { frame: ShopFrame::new(lang, None, ""), message })
+pub(super) fn trouble(lang: Lang, status: StatusCode, message: &str) -> Response {
+    page(status, &Trouble { frame: ShopFrame::new(lang, None, ""), message: lang.told(message) })
 }
 
 /// An order's error as a page of its own.
 fn order_trouble(lang: Lang, error: &OrderError) -> Response {
     let status = order_status(error);
-    if status.is_server_error() { our_trouble(lang, error) } else { trouble(lang, status, error.to_string()) }
+    if status.is_server_error() {
+        our_trouble(lang, error)
+    } else {
+        trouble(lang, status, &error.to_string())
+    }
 }
 
 /// What is not there, or is another customer's: the answer is the same.
 pub(super) fn no_such_page(lang: Lang) -> Response {
-    trouble(lang, StatusCode::NOT_FOUND, lang.t("没有这个页面", "There is no such page").to_owned())
+    trouble(lang, StatusCode::NOT_FOUND, lang.t("没有这个页面", "There is no such page"))
 }
 
 /// Our own trouble: logged whole, told without its causes.
 pub(super) fn our_trouble(lang: Lang, error: &(dyn std::error::Error + 'static)) -> Response {
     log_trouble(error);
     let message = lang.t("系统暂时无法处理，请稍后再试", "Something is wrong on our side: try again later");
-    trouble(lang, StatusCode::INTERNAL_SERVER_ERROR, message.to_owned())
+    trouble(lang, StatusCode::INTERNAL_SERVER_ERROR, message)
 }

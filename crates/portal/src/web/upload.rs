@@ -65,6 +65,7 @@ pub(super) fn picture_status(error: &PictureError) -> StatusCode {
     match error {
         PictureError::Unknown => StatusCode::NOT_FOUND,
         PictureError::Link => StatusCode::GONE,
+        PictureError::HandedIn => StatusCode::CONFLICT,
         PictureError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         PictureError::Busy => StatusCode::SERVICE_UNAVAILABLE,
         error if error.is_ours() => StatusCode::INTERNAL_SERVER_ERROR,

@@ -72,8 +72,9 @@ fn s1_13_a_rejected_order_says_why_is_corrected_and_goes_back_to_review() {
     corrected["unit"]["industry"] = json!("批发业");
     let mut cheaper = corrected.clone();
     cheaper["quantity"] = json!(2);
+    assert_eq!(wrong_fields(&bench.put(&cookie, &path, &cheaper).1), ["quantity"]);
     cheaper["payment"]["paid_fen"] = json!(60_000);
-    assert_eq!(wrong_fields(&bench.put(&cookie, &path, &cheaper).1), ["payment"], "money is not edited");
+    assert_eq!(wrong_fields(&bench.put(&cookie, &path, &cheaper).1), ["payment.paid_fen"], "not edited");
     let (status, waiting) = bench.put(&cookie, &path, &corrected);
     assert_eq!((status, &waiting["state"]), (200, &json!("awaiting_review")), "{waiting}");
     assert_eq!(

@@ -10,7 +10,7 @@ const SIMPLE: &str = "/p/yuncaidun";
 const LIQUOR: &str = "/p/luzhou-laojiao";
 
 /// The mistake at an input, without its markup.
-fn mistake<'a>(page: &'a str, name: &str) -> Option<&'a str> {
+pub fn mistake<'a>(page: &'a str, name: &str) -> Option<&'a str> {
     let begin = page.split_once(&format!("id=\"{name}.error\">"))?.1;
     Some(begin.split_once("</p>").unwrap().0)
 }
@@ -207,8 +207,10 @@ fn s1_7_a_draft_with_mistakes_is_saved_and_found_again() {
     assert!(shop.get(BUS).ok().contains(&draft), "the programme's home leads back to it");
     let sealed: Vec<u8> = shop.scalar("select fields from drafts");
     assert!(!sealed.windows("只填".len()).any(|part| part == "只填".as_bytes()), "at rest it is sealed");
-    assert_eq!(shop.post(&format!("{draft}/discard"), &[]).status, 303);
-    assert_eq!(shop.get(&draft).status, 404);
+    for _ in 0..2 {
+        assert_eq!(shop.post(&format!("{draft}/discard"), &[]).location(), BUS, "twice is once");
+    }
+    assert_eq!(shop.get(&draft).location(), format!("/my/login?next={draft}"));
 }
 
 #[test]
@@ -272,9 +274,10 @@ fn s1_9_only_the_code_of_the_handler_s_mobile_makes_the_order() {
     let order = shop.stored(&number.parse().unwrap());
     assert_eq!(order.state, OrderState::AwaitingPayment);
     assert_eq!(order.content.handler.mobile, "13800000001");
-    assert_eq!(shop.get(&draft).status, 404, "the draft is an order now");
+    assert_eq!(shop.get(&draft).location(), format!("/my/orders/{number}"), "the draft is an order now");
     assert_eq!(shop.get(&format!("/my/orders/{number}")).status, 200, "and its customer is logged in");
-    assert_eq!(with(&[("action", "submit"), ("code", &shop.code())]).status, 404, "twice is once");
+    let again = with(&[("action", "submit"), ("code", &shop.code())]);
+    assert_eq!(again.location(), format!("/my/orders/{number}"), "twice is once");
 }
 
 #[test]
@@ -304,7 +307,7 @@ fn s1_13_a_rejected_order_is_corrected_without_typing_all_again() {
     let page = shop.get(&draft).ok();
     assert!(page.contains("修改订单") && page.contains("value=\"示例客车零部件有限公司\""), "{page}");
     assert!(page.contains(&format!("{draft}/picture/licence")), "the pictures are there");
-    assert_eq!(stranger.get(&draft).status, 404);
+    assert_eq!(stranger.get(&draft).location(), format!("/my/login?next={draft}"));
     let mut fields = filled();
     fields.set("unit.name", "示例客车零部件股份有限公司");
     shop.later(61_000);
@@ -420,12 +423,18 @@ fn another_browser_s_draft_does_not_exist() {
     let draft = shop.ready(BUS, "unit-first", &filled());
     let stranger = shop.stranger();
     stranger.open(BUS, "unit-first", &[]);
-    for path in ["", "/confirm", "/letter.pdf", "/picture/id_front", "?check=1"] {
-        assert_eq!(stranger.get(&format!("{draft}{path}")).status, 404, "{path}");
+    // One that is nowhere gets the same answers.
+    let nowhere = format!("{BUS}/order/SAAS120261122093000999999");
+    for of in [&draft, &nowhere] {
+        let log_in = format!("/my/login?next={of}");
+        for path in ["", "/confirm", "/letter.pdf", "/picture/id_front", "?check=1"] {
+            assert_eq!(stranger.get(&format!("{of}{path}")).location(), log_in, "{path}");
+        }
+        assert_eq!(stranger.send(of, &[("unit.name", "他人")], &[]).location(), log_in);
+        assert_eq!(stranger.post(&format!("{of}/confirm"), &[("action", "send")]).location(), log_in);
+        assert_eq!(stranger.post(&format!("{of}/discard"), &[]).location(), BUS);
     }
-    assert_eq!(stranger.send(&draft, &[("unit.name", "他人")], &[]).status, 404);
-    assert_eq!(stranger.post(&format!("{draft}/confirm"), &[("action", "send")]).status, 404);
-    assert_eq!(stranger.post(&format!("{draft}/discard"), &[]).status, 404);
+    assert_eq!(stranger.get(&format!("{BUS}/order/1")).status, 404, "no number of an order");
     let elsewhere = draft.replace("xiamen-jinlong", "yuncaidun");
     assert_eq!(shop.get(&elsewhere).status, 404, "nor under another programme");
     assert!(shop.get(&draft).ok().contains("示例客车零部件有限公司"), "and it is as it was");
@@ -483,7 +492,7 @@ fn drafts_end_with_their_programme_s_time() {
     assert_eq!(shop.block_on(drafts::expire(shop.state())).unwrap(), 0);
     shop.later(2 * 86_400_000);
     assert_eq!(shop.block_on(drafts::expire(shop.state())).unwrap(), 1);
-    assert_eq!(shop.get(&draft).status, 404);
+    assert_eq!(shop.get(&draft).status, 303);
     let left: i64 = shop.scalar("select count(*) from pictures");
     assert_eq!(left, 0, "its pictures went with it");
 }

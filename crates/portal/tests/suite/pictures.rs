@@ -309,7 +309,11 @@ fn photographed(bench: &Bench, number: &str, page: u32) -> Vec<u8> {
     let order = bench.runtime.block_on(portal::orders::load(&bench.state, &number)).unwrap().unwrap();
     let programme = bench.state.programmes.get(&order.content.programme).unwrap();
     let facts = LetterFacts::of(number.as_str(), &order.content, programme);
-    let pdf = bench.runtime.block_on(letters::pdf(&bench.state, &facts, true)).unwrap();
+    photo_of(&bench.runtime.block_on(letters::pdf(&bench.state, &facts, true)).unwrap(), page)
+}
+
+/// A photo of page `page` of a PDF.
+pub fn photo_of(pdf: &[u8], page: u32) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let (file, png) = (folder.path().join("letter.pdf"), folder.path().join("page"));
     std::fs::write(&file, pdf).unwrap();
@@ -358,6 +362,22 @@ fn s1_4_s3_5_a_letter_that_comes_back_is_known_by_its_code() {
     let (status, answer) = bench.put(&cookie, &format!("/api/orders/{number}"), &corrected);
     assert_eq!(status, 200, "{answer}");
     assert_eq!(check(&taken), Some(SheetCheck::Outdated), "the letter names the old mobile");
+}
+
+#[test]
+fn s3_2_a_letter_of_another_holder_is_told_apart() {
+    let (bench, cookie) = Bench::logged_in();
+    let order = legal_order("personal-first", 1, 1);
+    let number = bench.place(&cookie, &order);
+    let taken = put(&bench, &number, PictureKind::Letter, photographed(&bench, &number, 1)).unwrap();
+    assert_eq!(checked(&bench, &number, &taken), Some(SheetCheck::Matches));
+    let rejected = serde_json::json!({ "reason": "持有人有误" });
+    assert_eq!(bench.post(&cookie, &format!("/api/orders/{number}/reject"), &rejected).0, 200);
+    let mut corrected = order;
+    corrected["holder"]["id_number"] = serde_json::json!(crate::bench::id_number(4));
+    let (status, answer) = bench.put(&cookie, &format!("/api/orders/{number}"), &corrected);
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(checked(&bench, &number, &taken), Some(SheetCheck::Outdated), "it names the old holder");
 }
 
 #[test]

@@ -15,8 +15,9 @@ fn shipped_text(name: &str) -> String {
 #[test]
 fn every_shipped_programme_loads_and_can_be_ordered() {
     let programmes = programmes();
-    let ids: Vec<&str> = programmes.iter().map(|programme| programme.id.as_str()).collect();
-    assert_eq!(ids, ["luzhou-laojiao", "xiamen-jinlong", "yuncaidun"]);
+    for id in ["luzhou-laojiao", "xiamen-jinlong", "yuncaidun"] {
+        assert!(programmes.get(id).is_some(), "{id}");
+    }
     for programme in programmes.iter() {
         for product in &programme.products {
             assert!(programme.template(product.holder).is_some(), "{} {}", programme.id, product.id);
@@ -115,7 +116,7 @@ fn the_shipped_programmes_say_what_their_manuals_say() {
     let programmes = programmes();
     let [bus, simple, liquor] =
         ["xiamen-jinlong", "yuncaidun", "luzhou-laojiao"].map(|id| programmes.get(id).unwrap());
-    for programme in programmes.iter() {
+    for programme in [bus, simple, liquor] {
         let pictures = [PictureKind::IdFront, PictureKind::IdBack, PictureKind::Licence, PictureKind::Letter];
         assert!(programme.pictures.starts_with(&pictures), "{}", programme.id);
         assert!(!programme.agreements.is_empty() && !programme.home.intro.is_empty(), "{}", programme.id);

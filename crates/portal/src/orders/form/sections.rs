@@ -16,19 +16,20 @@ use crate::{
 const CERTIFIED_NAME_CHARS_MAX: usize = 64;
 const MAIL_BYTES_MAX: usize = 254;
 
-pub(super) fn content(fields: &Fields<'_>, programme: &Programme, product: &Product) -> Option<OrderContent> {
+/// The whole order. What it costs is counted, unless it was `agreed` before.
+pub(super) fn content(
+    fields: &Fields<'_>,
+    programme: &Programme,
+    product: &Product,
+    agreed: Option<Fen>,
+) -> Option<OrderContent> {
     let (years, quantity) = (years(fields, product), quantity(fields, product));
     let verification = fields.word_or_first("verification", &programme.verifications, Verification::code);
     let (handler, unit, legal) = read_parties(fields, programme);
-    let holder = wanted_person(
-        fields,
-        "holder",
-        product.holder == CertificateKind::Personal,
-        programme,
-        "单位证书没有个人持有人，请删除 (a unit certificate has no personal holder: delete it)",
-    );
+    let holder = holder(fields, programme, product);
     let receiver = fields.section("receiver").and_then(|section| receiver(&section));
-    let amount = years.zip(quantity).map(|(years, quantity)| product.amount(years, quantity));
+    let counted = years.zip(quantity).map(|(years, quantity)| product.amount(years, quantity));
+    let amount = agreed.or(counted);
     let payment = payment(fields, programme, amount);
     let invoice = invoice(fields, programme, unit.as_ref());
     Some(OrderContent {
@@ -48,9 +49,20 @@ pub(super) fn content(fields: &Fields<'_>, programme: &Programme, product: &Prod
     })
 }
 
-pub(super) fn parties(fields: &Fields<'_>, programme: &Programme) -> Option<Parties> {
+pub(super) fn parties(fields: &Fields<'_>, programme: &Programme, product: &Product) -> Option<Parties> {
     let (handler, unit, legal) = read_parties(fields, programme);
-    Some(Parties { handler: handler?, unit: unit?, legal_representative: legal? })
+    let holder = holder(fields, programme, product);
+    Some(Parties { handler: handler?, unit: unit?, legal_representative: legal?, holder: holder? })
+}
+
+fn holder(fields: &Fields<'_>, programme: &Programme, product: &Product) -> Option<Option<Person>> {
+    wanted_person(
+        fields,
+        "holder",
+        product.holder == CertificateKind::Personal,
+        programme,
+        "单位证书没有个人持有人，请删除 (a unit certificate has no personal holder: delete it)",
+    )
 }
 
 fn read_parties(

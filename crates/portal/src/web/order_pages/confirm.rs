@@ -14,7 +14,7 @@ use crate::{
     app::AppState,
     codes::{self, CodeError, Purpose},
     drafts::{self, Draft, DraftError, FormFields},
-    orders::{Order, OrderForm},
+    orders::{self, Order, OrderError, OrderForm},
     programmes::{Agreement, PictureKind, Programme},
     web::{
         pages::{Section, page, sections},
@@ -183,8 +183,9 @@ pub(super) async fn confirm(
 
 async fn send(state: &AppState, visitor: &Visitor, ready: &Ready<'_>, ticks: &FormFields) -> Response {
     let mobile = &ready.form.content.handler.mobile;
-    let session = std::str::from_utf8(visitor.token.expose()).unwrap_or_default();
     let number = ready.draft.number.as_str();
+    // A browser without a token is counted by its draft, and not with all others that have none.
+    let session = if visitor.token().is_empty() { number } else { visitor.token() };
     match codes::send(state, Purpose::Submit, mobile, number, &visitor.address, session).await {
         Ok(sent) => drawn(visitor, ready, Stage::Sent(sent.again_seconds), ticks, Told::nothing()),
         Err(error) => refused(visitor, ready, ticks, &error),
@@ -200,19 +201,37 @@ async fn submit(
 ) -> Response {
     let (mobile, number) = (&ready.form.content.handler.mobile, &ready.draft.number);
     if let Err(error) = codes::check(state, Purpose::Submit, mobile, number.as_str(), code).await {
-        return refused(visitor, ready, ticks, &error);
+        return match placed(state, number).await {
+            Ok(Some(order)) => Redirect::to(&next(number, order)).into_response(),
+            Ok(None) => refused(visitor, ready, ticks, &error),
+            Err(error) => our_trouble(visitor.lang, &error),
+        };
     }
     let submitted = match drafts::submit(state, &visitor.owner, number, ticks, mobile).await {
         Ok(submitted) => submitted,
         Err(DraftError::Content(_)) => return back(ready.programme, number),
+        Err(DraftError::Unknown) => return visitor.gone(ready.programme, number),
         Err(error) => return visitor.trouble(error),
     };
-    let pay = submitted.state == OrderState::AwaitingPayment;
-    let next = if pay { format!("/my/orders/{number}/pay") } else { format!("/my/orders/{number}?new=1") };
+    let next = next(number, submitted.state);
     let cookie = shop::set_cookie(state, &submitted.session).map(|cookie| (header::SET_COOKIE, cookie));
     let mut response = Redirect::to(&next).into_response();
     response.headers_mut().extend(cookie);
     response
+}
+
+/// Where the order stands that the draft became while this request was on its way: a button pressed twice has used its code up.
+async fn placed(state: &AppState, number: &OrderNumber) -> Result<Option<OrderState>, OrderError> {
+    let order = orders::load(state, number).await?;
+    Ok(order.map(|order| order.state).filter(|state| *state != OrderState::Rejected))
+}
+
+/// Where a customer goes on whose order was placed or corrected.
+fn next(number: &OrderNumber, state: OrderState) -> String {
+    match state {
+        OrderState::AwaitingPayment => format!("/my/orders/{number}/pay"),
+        _ => format!("/my/orders/{number}?new=1"),
+    }
 }
 
 fn refused(visitor: &Visitor, ready: &Ready<'_>, ticks: &FormFields, error: &CodeError) -> Response {

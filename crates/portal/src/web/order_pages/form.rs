@@ -40,8 +40,12 @@ struct FormPage<'a> {
     product: &'a Product,
     /// The draft's number; a form that was never saved has none.
     number: Option<String>,
+    /// The word of an empty form: sent twice it opens one draft.
+    form: String,
     saved: String,
     correction: bool,
+    /// Why the order that is corrected was refused.
+    reason: String,
     sections: Vec<Section>,
     fields: &'a FormFields,
     mistakes: Mistakes,
@@ -54,7 +58,7 @@ impl FormPage<'_> {
     fn action(&self) -> String {
         match &self.number {
             Some(number) => format!("/p/{}/order/{number}", self.programme.id),
-            None => format!("/p/{}/order?product={}", self.programme.id, self.product.id),
+            None => format!("/p/{}/order?product={}&form={}", self.programme.id, self.product.id, self.form),
         }
     }
 
@@ -69,27 +73,35 @@ impl FormPage<'_> {
 
 /// What a form is shown with besides the draft.
 #[derive(Default)]
-struct Shown {
-    errors: Vec<FieldError>,
+pub(super) struct Shown {
+    pub(super) errors: Vec<FieldError>,
     /// The picture for which a phone's way in was asked.
-    phone: Option<PictureKind>,
+    pub(super) phone: Option<PictureKind>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Ordered {
     #[serde(default)]
     product: String,
+    #[serde(default)]
+    form: String,
 }
 
 /// An empty form; the draft begins when it is first sent.
 pub(super) async fn blank(
     State(state): State<AppState>,
-    visitor: Visitor,
+    mut visitor: Visitor,
     Path(programme): Path<String>,
     Query(ordered): Query<Ordered>,
 ) -> Response {
     let Some((programme, product)) = ordered_product(&state, &programme, &ordered) else {
         return no_such_page(visitor.lang);
+    };
+    // Known from here on, so that a form that is sent twice at once comes from one browser.
+    let (cookie, word) = match visitor.recognise(&state).and_then(|cookie| Ok((cookie, drafts::new_form()?)))
+    {
+        Ok(new) => new,
+        Err(error) => return visitor.trouble(error),
     };
     let fields = FormFields::default();
     let (mistakes, pictures) = (Mistakes::default(), BTreeMap::new());
@@ -103,22 +115,25 @@ pub(super) async fn blank(
         correction: false,
     };
     let (sections, amount) = (form.sections(), form.amount());
-    page(
+    let blank = page(
         StatusCode::OK,
         &FormPage {
             frame: visitor.frame(),
             programme,
             product,
             number: None,
+            form: word,
             saved: String::new(),
             correction: false,
+            reason: String::new(),
             sections,
             fields: &fields,
             mistakes: Mistakes::default(),
             summary: Vec::new(),
             amount,
         },
-    )
+    );
+    with_cookie(blank, cookie)
 }
 
 /// The product that an address names; without a name, the only one.
@@ -150,11 +165,13 @@ pub(super) async fn open(
         Ok(cookie) => cookie,
         Err(error) => return visitor.trouble(error),
     };
-    let draft = match drafts::open(&state, &visitor.owner, &visitor.address, programme, product).await {
+    let word = if drafts::is_form(&ordered.form) { ordered.form.as_str() } else { "" };
+    let opened = drafts::open(&state, &visitor.owner, &visitor.address, word, programme, product).await;
+    let draft = match opened {
         Ok(draft) => draft,
         Err(error) => return visitor.trouble(error),
     };
-    with_cookie(take(&state, &visitor, draft, programme, product, form).await, cookie)
+    with_cookie(take(&state, &visitor, draft, programme, product, form, true).await, cookie)
 }
 
 #[derive(Deserialize)]
@@ -185,20 +202,26 @@ pub(super) async fn show(
     form_page(&state, &visitor, &draft, programme, product, Shown { errors, phone: None }).await
 }
 
-/// A draft's form that was sent again.
+/// A draft's form that was sent again. The browser's token lives on from now.
 pub(super) async fn save(
     State(state): State<AppState>,
-    visitor: Visitor,
+    mut visitor: Visitor,
     Path((programme, number)): Path<(String, String)>,
     form: Multipart,
 ) -> Response {
+    let cookie = match visitor.recognise(&state) {
+        Ok(cookie) => cookie,
+        Err(error) => return visitor.trouble(error),
+    };
     match visitor.draft(&state, &programme, &number).await {
-        Ok((draft, programme, product)) => take(&state, &visitor, draft, programme, product, form).await,
+        Ok((draft, programme, product)) => {
+            with_cookie(take(&state, &visitor, draft, programme, product, form, false).await, cookie)
+        }
         Err(response) => response,
     }
 }
 
-/// Saves what came, then does what the pressed button says.
+/// Saves what came, then does what the pressed button says. Of an empty form the page is then the draft's own: loaded again it opens no other.
 async fn take(
     state: &AppState,
     visitor: &Visitor,
@@ -206,20 +229,27 @@ async fn take(
     programme: &Programme,
     product: &Product,
     form: Multipart,
+    first: bool,
 ) -> Response {
     let posted = match posted::read(state, visitor, &programme.pictures, &mut draft, form).await {
         Ok(posted) => posted,
         Err(response) => return response,
     };
-    if let Err(error) = drafts::save(state, &visitor.owner, &mut draft).await {
-        return visitor.trouble(error);
+    match drafts::save(state, &visitor.owner, &mut draft).await {
+        Ok(()) => {}
+        // Handed in from another window, or refused no longer.
+        Err(DraftError::Unknown) => return visitor.gone(programme, &draft.number),
+        Err(error) => return visitor.trouble(error),
     }
-    let here = format!("/p/{}/order/{}", programme.id, draft.number);
+    let here = place(programme, &draft);
     let Posted { action, refused } = posted;
     let errors = match action.as_str() {
         "submit" => match mistakes(state, programme, &draft).await {
             Ok(errors) if errors.is_empty() && refused.is_empty() => {
                 return Redirect::to(&format!("{here}/confirm")).into_response();
+            }
+            Ok(_) if first && refused.is_empty() => {
+                return Redirect::to(&format!("{here}?check=1#summary")).into_response();
             }
             Ok(errors) => refused.into_iter().chain(errors).collect(),
             Err(error) => return visitor.trouble(error),
@@ -243,6 +273,11 @@ async fn take(
     form_page(state, visitor, &draft, programme, product, Shown { errors, phone }).await
 }
 
+/// Where a draft is filled in.
+fn place(programme: &Programme, draft: &Draft) -> String {
+    format!("/p/{}/order/{}", programme.id, draft.number)
+}
+
 /// Everything that keeps a draft from being submitted.
 async fn mistakes(
     state: &AppState,
@@ -258,7 +293,7 @@ async fn mistakes(
     Ok(errors)
 }
 
-async fn form_page(
+pub(super) async fn form_page(
     state: &AppState,
     visitor: &Visitor,
     draft: &Draft,
@@ -269,18 +304,20 @@ async fn form_page(
     let lang = visitor.lang;
     let drawn = async {
         let brought = pictures::list(&state.db, draft.number.as_str()).await?;
-        let correction = orders::load(state, &draft.number).await?.is_some();
+        let corrected = orders::load(state, &draft.number).await?;
         let phone = match shown.phone {
             Some(kind) => Some((kind, phone(state, draft, kind).await?)),
             None => None,
         };
-        Ok::<_, DraftError>((brought, correction, phone))
+        Ok::<_, DraftError>((brought, corrected, phone))
     };
-    let (brought, correction, phone) = match drawn.await {
+    let (brought, corrected, phone) = match drawn.await {
         Ok(drawn) => drawn,
         Err(error) => return visitor.trouble(error),
     };
     let status = if shown.errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let here = place(programme, draft);
+    let here = if shown.errors.is_empty() { here } else { format!("{here}?check=1") };
     let pictures = brought.iter().map(|picture| (picture.kind, picture.created_ms)).collect();
     let mistakes = Mistakes::new(lang, shown.errors);
     let form = Form {
@@ -290,9 +327,11 @@ async fn form_page(
         fields: &draft.fields,
         mistakes: &mistakes,
         pictures: &pictures,
-        correction,
+        correction: corrected.is_some(),
     };
-    let (mut sections, amount) = (form.sections(), form.amount());
+    // What is corrected costs what it cost.
+    let amount = corrected.as_ref().map_or_else(|| form.amount(), |order| order.amount);
+    let mut sections = form.sections();
     if let Some((kind, phone)) = phone {
         let mut inputs = sections.iter_mut().flat_map(|section| &mut section.pictures);
         if let Some(input) = inputs.find(|input| input.kind == kind) {
@@ -303,12 +342,14 @@ async fn form_page(
     page(
         status,
         &FormPage {
-            frame: visitor.frame(),
+            frame: visitor.frame_at(here),
             programme,
             product,
             number: Some(draft.number.to_string()),
+            form: String::new(),
             saved: china_text(draft.saved_ms),
-            correction,
+            correction: corrected.is_some(),
+            reason: corrected.and_then(|order| order.reject_reason).unwrap_or_default(),
             sections,
             fields: &draft.fields,
             mistakes,
@@ -355,7 +396,7 @@ fn summary(
 
 /// Whom the letter names, in the form that the order will have.
 fn parties(draft: &Draft, programme: &Programme, product: &Product) -> Result<Parties, Vec<FieldError>> {
-    Parties::read(&draft.fields.order(programme, product), programme)
+    Parties::read(&draft.fields.order(programme, product), programme, product)
 }
 
 /// The letter of what was saved; `None` while something it states is missing or wrong.
@@ -366,32 +407,21 @@ pub(super) async fn letter_pdf(
     product: &Product,
 ) -> Result<Option<Vec<u8>>, PapersError> {
     let Ok(parties) = parties(draft, programme, product) else { return Ok(None) };
-    let facts = LetterFacts {
-        number: draft.number.as_str(),
-        platform: &programme.platform,
-        product: &product.title,
-        unit: &parties.unit.name,
-        credit_code: &parties.unit.credit_code,
-        handler: &parties.handler.name,
-        mobile: &parties.handler.mobile,
-        mail: &parties.handler.mail,
-        legal_representative: parties.legal_representative.as_ref().map(|person| person.name.as_str()),
-    };
+    let facts = LetterFacts::of_parties(draft.number.as_str(), &parties, programme, product);
     letters::pdf(state, &facts, programme.seal_sampling).await.map(Some)
 }
 
-/// Deletes the visitor's draft.
+/// Deletes the visitor's draft. One that is not there, or another's, is as one that was deleted before.
 pub(super) async fn discard(
     State(state): State<AppState>,
     visitor: Visitor,
     Path((programme, number)): Path<(String, String)>,
 ) -> Response {
-    let (draft, programme, _) = match visitor.draft(&state, &programme, &number).await {
-        Ok(found) => found,
-        Err(response) => return response,
+    let (Some(programme), Ok(number)) = (state.programmes.get(&programme), number.parse()) else {
+        return no_such_page(visitor.lang);
     };
-    match drafts::discard(&state, &draft.number, &visitor.owner).await {
-        Ok(()) => Redirect::to(&format!("/p/{}", programme.id)).into_response(),
+    match drafts::discard(&state, &number, &visitor.owner).await {
+        Ok(()) | Err(DraftError::Unknown) => Redirect::to(&format!("/p/{}", programme.id)).into_response(),
         Err(error) => visitor.trouble(error),
     }
 }
@@ -400,7 +430,7 @@ pub(super) async fn discard(
 pub(super) async fn modify(
     State(state): State<AppState>,
     OwnOrder { number, .. }: OwnOrder,
-    visitor: Visitor,
+    mut visitor: Visitor,
 ) -> Response {
     let order = match orders::load(&state, &number).await {
         Ok(Some(order)) => order,
@@ -410,8 +440,15 @@ pub(super) async fn modify(
     if order.state != OrderState::Rejected {
         return Redirect::to(&format!("/my/orders/{number}")).into_response();
     }
+    let cookie = match visitor.recognise(&state) {
+        Ok(cookie) => cookie,
+        Err(error) => return visitor.trouble(error),
+    };
     match drafts::open_correction(&state, &visitor.owner, &order).await {
-        Ok(draft) => Redirect::to(&format!("/p/{}/order/{}", draft.programme, draft.number)).into_response(),
+        Ok(draft) => {
+            let place = format!("/p/{}/order/{}", draft.programme, draft.number);
+            with_cookie(Redirect::to(&place).into_response(), cookie)
+        }
         Err(error) => visitor.trouble(error),
     }
 }

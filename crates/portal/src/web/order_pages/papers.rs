@@ -5,11 +5,17 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Redirect, Response},
 };
+use label::LabelError;
 use serde::Deserialize;
 
-use super::visitor::Visitor;
+use super::{
+    form::{Shown, form_page},
+    visitor::Visitor,
+};
 use crate::{
     app::AppState,
+    drafts::FIELDS,
+    orders::FieldError,
     papers::PapersError,
     pictures,
     web::shop::{no_such_page, our_trouble, trouble},
@@ -39,11 +45,11 @@ pub(super) async fn letter(
                 .into_response();
         }
         Err(error @ PapersError::Label(_)) => {
-            return trouble(
-                visitor.lang,
-                StatusCode::UNPROCESSABLE_ENTITY,
-                visitor.lang.told(&error.to_string()),
-            );
+            let Some(field) = unprintable(&error) else {
+                return trouble(visitor.lang, StatusCode::UNPROCESSABLE_ENTITY, &error.to_string());
+            };
+            let shown = Shown { errors: vec![field], ..Shown::default() };
+            return form_page(&state, &visitor, &draft, programme, product, shown).await;
         }
         Err(error) => return our_trouble(visitor.lang, &error),
     };
@@ -54,6 +60,23 @@ pub(super) async fn letter(
         HeaderValue::try_from(disposition).ok().map(|disposition| (header::CONTENT_DISPOSITION, disposition)),
     );
     response
+}
+
+/// The input of a text that the letter cannot carry, with what to do; `None` if it is no text of the form.
+fn unprintable(error: &PapersError) -> Option<FieldError> {
+    let (field, message) = match error {
+        PapersError::Label(LabelError::MissingGlyph { field, character }) => (
+            field,
+            format!(
+                "授权书无法印出“{character}”，请改用常见写法或拼音；仍不行请联系客服 (the letter cannot show {character}: write it otherwise, or call support)"
+            ),
+        ),
+        PapersError::Label(LabelError::TooLong { field }) => {
+            (field, "过长，授权书放不下，请缩短 (too long for the letter: shorten it)".to_owned())
+        }
+        _ => return None,
+    };
+    FIELDS.contains(field).then(|| FieldError { field: (*field).to_owned(), message })
 }
 
 /// A picture of the draft, to its owner alone.

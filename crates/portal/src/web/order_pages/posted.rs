@@ -8,11 +8,13 @@ use axum::{
     response::Response,
 };
 
+use tokio::sync::SemaphorePermit;
+
 use super::visitor::Visitor;
 use crate::{
     app::AppState,
     drafts::Draft,
-    orders::{Actor, FieldError},
+    orders::FieldError,
     pictures::{self, PICTURE_BYTES_MAX, PictureError},
     programmes::PictureKind,
     web::shop::{our_trouble, trouble},
@@ -22,7 +24,7 @@ use crate::{
 const PARTS_MAX: usize = 80;
 /// Bytes of one text.
 const TEXT_BYTES_MAX: usize = 4 * 1024;
-/// How long a form waits while others bring their pictures.
+/// How long a picture waits while others bring theirs.
 const TURN_WAIT: Duration = Duration::from_secs(20);
 /// Before the word of a picture's kind.
 const PICTURE: &str = "pictures.";
@@ -45,28 +47,38 @@ pub(super) async fn read(
     mut form: Multipart,
 ) -> Result<Posted, Response> {
     let mut posted = Posted::default();
-    let turn = tokio::time::timeout(TURN_WAIT, state.papers.uploads.acquire()).await;
-    let Ok(Ok(_turn)) = turn else {
-        let message = visitor.lang.told(&PictureError::Busy.to_string());
-        return Err(trouble(visitor.lang, StatusCode::SERVICE_UNAVAILABLE, message));
-    };
+    let mut turn: Option<Option<SemaphorePermit<'_>>> = None;
     draft.fields.untick();
     for _ in 0..PARTS_MAX {
         let part = form.next_field().await.map_err(|error| broken(visitor, &error.body_text()))?;
-        let Some(part) = part else { return Ok(posted) };
+        let Some(mut part) = part else { return Ok(posted) };
         let name = part.name().unwrap_or_default().to_owned();
         if let Some(code) = name.strip_prefix(PICTURE) {
             let kind = wanted.iter().copied().find(|kind| kind.code() == code);
-            let bytes = read_part(visitor, part, PICTURE_BYTES_MAX + 1).await?;
+            let mut bytes = Vec::new();
+            read_some(visitor, &mut part, &mut bytes, PICTURE_BYTES_MAX + 1).await?;
             let Some(kind) = kind.filter(|_| !bytes.is_empty()) else { continue };
-            match pictures::put(state, draft.number.as_str(), kind, bytes, &Actor::Customer).await {
+            // Only pictures wait for a turn, and those who get none lose nothing that they typed.
+            if turn.is_none() {
+                turn = Some(uploads(state).await);
+            }
+            let has_turn = turn.as_ref().is_some_and(Option::is_some);
+            let max = if has_turn { PICTURE_BYTES_MAX + 1 } else { 0 };
+            while read_some(visitor, &mut part, &mut bytes, max).await? {}
+            let taken = if has_turn {
+                pictures::bring(state, &draft.number, kind, bytes).await
+            } else {
+                Err(PictureError::Busy)
+            };
+            match taken {
                 Ok(_) => {}
                 Err(error) if error.is_ours() => return Err(our_trouble(visitor.lang, &error)),
                 Err(error) => posted.refused.push(refusal(name, &error)),
             }
             continue;
         }
-        let bytes = read_part(visitor, part, TEXT_BYTES_MAX).await?;
+        let mut bytes = Vec::new();
+        while read_some(visitor, &mut part, &mut bytes, TEXT_BYTES_MAX).await? {}
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if name == "action" {
             posted.action = text;
@@ -81,18 +93,27 @@ fn refusal(field: String, error: &PictureError) -> FieldError {
     FieldError { field, message: error.to_string() }
 }
 
-/// At most `max` bytes of a part; the rest is read and dropped, so that the next part can be read.
-async fn read_part(visitor: &Visitor, mut part: Field<'_>, max: usize) -> Result<Vec<u8>, Response> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = part.chunk().await.map_err(|error| broken(visitor, &error.body_text()))? {
-        let room = max - bytes.len();
-        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-    }
-    Ok(bytes)
+/// One of those who bring pictures at once; `None` when others took too long.
+async fn uploads(state: &AppState) -> Option<SemaphorePermit<'_>> {
+    tokio::time::timeout(TURN_WAIT, state.papers.uploads.acquire()).await.ok()?.ok()
+}
+
+/// The next bytes of a part, up to `max` in all; the rest is read and dropped, so that the next part can be read. Whether there was any.
+async fn read_some(
+    visitor: &Visitor,
+    part: &mut Field<'_>,
+    bytes: &mut Vec<u8>,
+    max: usize,
+) -> Result<bool, Response> {
+    let chunk = part.chunk().await.map_err(|error| broken(visitor, &error.body_text()))?;
+    let Some(chunk) = chunk else { return Ok(false) };
+    let room = max.saturating_sub(bytes.len());
+    bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    Ok(true)
 }
 
 fn broken(visitor: &Visitor, why: &str) -> Response {
     tracing::info!(why, "a form could not be read");
     let message = "表单没有完整收到，请返回重试；图片较大时请逐张上传 (the form did not arrive whole: go back and try again, with fewer pictures at once)";
-    trouble(visitor.lang, StatusCode::BAD_REQUEST, visitor.lang.told(message))
+    trouble(visitor.lang, StatusCode::BAD_REQUEST, message)
 }

@@ -268,8 +268,14 @@ impl Form<'_> {
     }
 
     fn handler_section(&self) -> Section {
-        let [mut name, id_type, id_number] =
+        let [mut name, mut id_type, id_number] =
             self.document(["handler.name", "handler.id_type", "handler.id_number"]);
+        if self.programme.id_types.len() > 1 {
+            id_type.hint = self.t(
+                "护照等证件：人像面传资料页，国徽面传封面或签发页",
+                "Of a passport: its data page for the portrait side, its cover for the emblem side",
+            );
+        }
         name.kind = InputKind::Text("text", "name", 64);
         let mut mobile = self.input(
             "handler.mobile",

@@ -3,7 +3,7 @@
 use axum::{
     extract::FromRequestParts,
     http::{HeaderValue, header, request::Parts},
-    response::Response,
+    response::{IntoResponse as _, Redirect, Response},
 };
 use model::{OrderNumber, Secret};
 
@@ -16,14 +16,17 @@ use crate::{
     web::{
         lang::Lang,
         session::{Address, cookie},
-        shop::{MaybeCustomer, ShopFrame, no_such_page, our_trouble, trouble},
+        shop::{MaybeCustomer, ShopFrame, login_address, no_such_page, our_trouble, trouble},
     },
 };
 
 const COOKIE: &str = "ukey_drafts";
 
-/// The cookie lives as long as drafts do, about.
+/// The cookie lives as long as drafts do, about: counted from the last form that was sent.
 const COOKIE_SECONDS: u32 = 30 * 24 * 60 * 60;
+
+/// Hex digits of a token.
+const TOKEN_CHARS: usize = 64;
 
 /// Whoever asks for a page of the order form.
 pub(in crate::web) struct Visitor {
@@ -32,7 +35,7 @@ pub(in crate::web) struct Visitor {
     pub(super) address: String,
     pub(in crate::web) owner: Owner,
     /// The browser's token; empty if it has none.
-    pub(super) token: Secret,
+    token: Secret,
 }
 
 impl FromRequestParts<AppState> for Visitor {
@@ -42,7 +45,8 @@ impl FromRequestParts<AppState> for Visitor {
         let lang = Lang::from_request_parts(parts, state).await.unwrap_or(Lang::Zh);
         let MaybeCustomer(customer) = MaybeCustomer::from_request_parts(parts, state).await?;
         let Ok(Address(address)) = Address::from_request_parts(parts, state).await;
-        let token = cookie(&parts.headers, COOKIE).unwrap_or_default();
+        let ours = |token: &&str| token.len() == TOKEN_CHARS && token.bytes().all(|b| b.is_ascii_hexdigit());
+        let token = cookie(&parts.headers, COOKIE).filter(ours).unwrap_or_default();
         let mobile = customer.as_ref().map(|customer| customer.mobile_digest.as_str());
         let owner = Owner::new(state, Some(token), mobile);
         Ok(Self { lang, customer, address, owner, token: Secret::from(token) })
@@ -52,6 +56,11 @@ impl FromRequestParts<AppState> for Visitor {
 impl Visitor {
     pub(super) fn frame(&self) -> ShopFrame {
         ShopFrame::new(self.lang, self.customer.as_ref(), "")
+    }
+
+    /// As [`Self::frame`], for a page that is read again at `address`.
+    pub(super) fn frame_at(&self, address: String) -> ShopFrame {
+        ShopFrame { address: Some(address), ..self.frame() }
     }
 
     /// The visitor's draft, its programme and product. Another's is as one that is not there.
@@ -64,36 +73,53 @@ impl Visitor {
         let programme = state.programmes.get(programme).ok_or_else(|| no_such_page(self.lang))?;
         let number: OrderNumber = number.parse().map_err(|_| no_such_page(self.lang))?;
         let draft = drafts::load(state, &number, &self.owner).await.map_err(|error| self.trouble(error))?;
-        let draft = draft.filter(|draft| draft.programme == programme.id);
-        let draft = draft.ok_or_else(|| no_such_page(self.lang))?;
+        let draft = draft.ok_or_else(|| self.gone(programme, &number))?;
+        if draft.programme != programme.id {
+            return Err(no_such_page(self.lang));
+        }
         let product = programme.product(&draft.product).ok_or_else(|| no_such_page(self.lang))?;
         Ok((draft, programme, product))
+    }
+
+    /// The answer where the visitor has no such draft, whether there is one or not: a customer finds the order that it has become, anybody
+    /// else the log-in.
+    pub(super) fn gone(&self, programme: &Programme, number: &OrderNumber) -> Response {
+        let place = match self.customer {
+            Some(_) => format!("/my/orders/{number}"),
+            None => login_address(&format!("/p/{}/order/{number}", programme.id)),
+        };
+        Redirect::to(&place).into_response()
     }
 
     /// A draft's error as a page of its own.
     pub(super) fn trouble(&self, error: DraftError) -> Response {
         use axum::http::StatusCode;
         match error {
-            DraftError::Unknown => trouble(self.lang, StatusCode::NOT_FOUND, error.to_string()),
-            DraftError::TooMany => trouble(self.lang, StatusCode::TOO_MANY_REQUESTS, error.to_string()),
+            DraftError::Unknown => trouble(self.lang, StatusCode::NOT_FOUND, &error.to_string()),
+            DraftError::TooMany => trouble(self.lang, StatusCode::TOO_MANY_REQUESTS, &error.to_string()),
             DraftError::Order(OrderError::Db(error)) => our_trouble(self.lang, &error),
-            DraftError::Order(error) => trouble(self.lang, StatusCode::CONFLICT, error.to_string()),
+            DraftError::Order(error) => trouble(self.lang, StatusCode::CONFLICT, &error.to_string()),
             other => our_trouble(self.lang, &other),
         }
     }
 
-    /// Gives a browser without a token one; the header tells it.
+    /// The browser's token as text; empty if it has none.
+    pub(super) fn token(&self) -> &str {
+        std::str::from_utf8(self.token.expose()).unwrap_or_default()
+    }
+
+    /// Gives a browser without a token one; the header tells it, or renews what the browser has. `SameSite=Lax`: a browser that follows a
+    /// link of a platform must not be taken for one without a token and get another.
     pub(super) fn recognise(&mut self, state: &AppState) -> Result<Option<HeaderValue>, DraftError> {
-        if !self.token.expose().is_empty() {
-            return Ok(None);
+        if self.token.expose().is_empty() {
+            self.token = drafts::new_token()?;
+            let mobile = self.customer.as_ref().map(|customer| customer.mobile_digest.as_str());
+            self.owner = Owner::new(state, Some(self.token()), mobile);
         }
-        self.token = drafts::new_token()?;
-        let token = std::str::from_utf8(self.token.expose()).unwrap_or_default();
-        let mobile = self.customer.as_ref().map(|customer| customer.mobile_digest.as_str());
-        self.owner = Owner::new(state, Some(token), mobile);
+        let token = self.token();
         let secure = if state.config.http.is_https() { "; Secure" } else { "" };
         let text =
-            format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={COOKIE_SECONDS}{secure}");
+            format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={COOKIE_SECONDS}{secure}");
         Ok(HeaderValue::try_from(text).ok())
     }
 }

@@ -85,12 +85,16 @@ async fn take(
 ) -> Response {
     let Upload(picture) = match form {
         Ok(form) => form,
-        Err(error) => return show(&state, lang, &token, Some((error.status(), error.message()))).await,
+        Err(error) => {
+            return show(&state, lang, &token, Some((error.status(), lang.told(&error.message())))).await;
+        }
     };
     match links::take(&state, &token, picture).await {
         Ok(_) => Redirect::to(&format!("/u/{token}")).into_response(),
         Err(error) if error.is_ours() => trouble(lang, &error),
-        Err(error) => show(&state, lang, &token, Some((picture_status(&error), error.to_string()))).await,
+        Err(error) => {
+            show(&state, lang, &token, Some((picture_status(&error), lang.told(&error.to_string())))).await
+        }
     }
 }
 
@@ -158,5 +162,5 @@ fn trouble(lang: Lang, error: &PictureError) -> Response {
         log_trouble(error);
     }
     let frame = Frame { lang, operator: None, here: "" };
-    page(status, &super::Trouble { frame, message: error.to_string() })
+    page(status, &super::Trouble { frame, message: lang.told(&error.to_string()) })
 }

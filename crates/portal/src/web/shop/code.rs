@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use crate::{
     app::AppState,
     codes::{self, CodeError, Purpose},
-    web::answer::log_trouble,
+    web::{answer::log_trouble, lang::Lang},
 };
 
 /// Why no code was sent, or none was right.
@@ -16,8 +16,8 @@ pub(super) struct Refused {
     pub(super) message: String,
 }
 
-impl From<CodeError> for Refused {
-    fn from(error: CodeError) -> Self {
+impl Refused {
+    fn new(lang: Lang, error: &CodeError) -> Self {
         let status = match error {
             CodeError::Mobile | CodeError::Wrong => StatusCode::UNPROCESSABLE_ENTITY,
             CodeError::Wait { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -27,19 +27,33 @@ impl From<CodeError> for Refused {
             CodeError::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if status == StatusCode::INTERNAL_SERVER_ERROR {
-            log_trouble(&error);
+            log_trouble(error);
         }
-        Self { status, sent_before: matches!(error, CodeError::Wait { .. }), message: error.to_string() }
+        let message = lang.told(&error.to_string());
+        Self { status, sent_before: matches!(error, CodeError::Wait { .. }), message }
     }
 }
 
 /// Sends a code with which this browser may log in.
-pub(super) async fn send(state: &AppState, mobile: &str, address: &str, asker: &str) -> Result<(), Refused> {
-    codes::send(state, Purpose::LogIn, mobile, asker, address, asker).await?;
-    Ok(())
+pub(super) async fn send(
+    state: &AppState,
+    lang: Lang,
+    mobile: &str,
+    address: &str,
+    asker: &str,
+) -> Result<(), Refused> {
+    let sent = codes::send(state, Purpose::LogIn, mobile, asker, address, asker).await;
+    sent.map(|_| ()).map_err(|error| Refused::new(lang, &error))
 }
 
 /// Whether this is the code that was sent.
-pub(super) async fn check(state: &AppState, mobile: &str, asker: &str, code: &str) -> Result<(), Refused> {
-    Ok(codes::check(state, Purpose::LogIn, mobile, asker, code).await?)
+pub(super) async fn check(
+    state: &AppState,
+    lang: Lang,
+    mobile: &str,
+    asker: &str,
+    code: &str,
+) -> Result<(), Refused> {
+    let checked = codes::check(state, Purpose::LogIn, mobile, asker, code).await;
+    checked.map_err(|error| Refused::new(lang, &error))
 }

@@ -10,8 +10,8 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    ShopFrame, code, our_trouble,
-    session::{self, local},
+    MaybeCustomer, ShopFrame, code, our_trouble,
+    session::{self, local, login_address},
 };
 use crate::{
     app::AppState,
@@ -41,14 +41,23 @@ pub(super) struct LoginQuery {
     expired: Option<String>,
 }
 
-pub(super) async fn form(lang: Lang, Query(query): Query<LoginQuery>) -> Response {
+/// Who is logged in already goes on.
+pub(super) async fn form(
+    lang: Lang,
+    MaybeCustomer(customer): MaybeCustomer,
+    Query(query): Query<LoginQuery>,
+) -> Response {
+    if let Some(next) = local(&query.next).filter(|_| customer.is_some()) {
+        return Redirect::to(next).into_response();
+    }
     let expired = lang.t(
         "登录已过期，请重新登录；刚才的操作没有执行",
         "The log-in has expired: log in again; nothing was done",
     );
-    let message = query.expired.map(|_| expired.to_owned()).unwrap_or_default();
+    let message = query.expired.as_ref().map(|_| expired.to_owned()).unwrap_or_default();
     let next = local(&query.next).unwrap_or_default().to_owned();
-    let frame = ShopFrame::new(lang, None, "");
+    let address = query.expired.is_none().then(|| login_address(&next));
+    let frame = ShopFrame { address, ..ShopFrame::new(lang, None, "") };
     page(StatusCode::OK, &LoginPage { frame, sent: false, mobile: String::new(), next, message })
 }
 
@@ -72,8 +81,8 @@ pub(super) async fn log_in(
 ) -> Response {
     let next = local(&form.next).unwrap_or_default();
     let answer = |status: StatusCode, sent: bool, mobile: &str, message: String| {
-        let (frame, mobile) = (ShopFrame::new(lang, None, ""), mobile.to_owned());
-        page(status, &LoginPage { frame, sent, mobile, next: next.to_owned(), message })
+        let frame = ShopFrame { address: Some(login_address(next)), ..ShopFrame::new(lang, None, "") };
+        page(status, &LoginPage { frame, sent, mobile: mobile.to_owned(), next: next.to_owned(), message })
     };
     let asker = match session::asker(&headers).map_or_else(session::new_asker, |asker| Ok(asker.to_owned())) {
         Ok(asker) => asker,
@@ -82,11 +91,16 @@ pub(super) async fn log_in(
     let mobile = match model::check_mobile(&form.mobile) {
         Ok(mobile) => mobile,
         Err(error) => {
-            return answer(StatusCode::UNPROCESSABLE_ENTITY, false, &form.mobile, error.to_string());
+            return answer(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                false,
+                &form.mobile,
+                lang.told(&error.to_string()),
+            );
         }
     };
     if form.action != "login" {
-        let mut response = match code::send(&state, &mobile, &address, &asker).await {
+        let mut response = match code::send(&state, lang, &mobile, &address, &asker).await {
             Ok(()) => answer(StatusCode::OK, true, &mobile, String::new()),
             Err(refused) => answer(refused.status, refused.sent_before, &mobile, refused.message),
         };
@@ -94,7 +108,7 @@ pub(super) async fn log_in(
         response.headers_mut().extend(cookie);
         return response;
     }
-    if let Err(refused) = code::check(&state, &mobile, &asker, &form.code).await {
+    if let Err(refused) = code::check(&state, lang, &mobile, &asker, &form.code).await {
         return answer(refused.status, true, &mobile, refused.message);
     }
     match open(&state, &mobile, session::token(&headers)).await {

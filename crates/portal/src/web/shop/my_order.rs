@@ -114,7 +114,7 @@ async fn show(
     refused: Option<PaymentError>,
 ) -> Response {
     let status = refused.as_ref().map_or(StatusCode::OK, payment_status);
-    let message = refused.map(|error| error.to_string()).unwrap_or_default();
+    let message = refused.map(|error| lang.told(&error.to_string())).unwrap_or_default();
     match my_order_page(state, customer, lang, number, message).await {
         Ok(order) => page(status, &order),
         Err(PaymentError::Order(error)) => order_trouble(lang, &error),

@@ -14,7 +14,8 @@ use crate::{
     clock::china_text,
     customers,
     drafts::{self, Draft},
-    orders::{self, OrderError, OrderRow},
+    orders::{self, OrderError, OrderRow, Query as Sought},
+    programmes::Programmes,
     web::{
         lang::Lang,
         order_list::{ListQuery, Tab, tabs},
@@ -29,17 +30,30 @@ struct DraftRow {
     /// Where it is filled in.
     place: String,
     unit: String,
+    product: String,
     saved_ms: i64,
 }
 
 impl DraftRow {
-    fn of(draft: &Draft) -> Self {
+    fn of(draft: &Draft, programmes: &Programmes) -> Self {
+        let product =
+            programmes.get(&draft.programme).and_then(|programme| programme.product(&draft.product));
         Self {
             number: draft.number.to_string(),
             place: format!("/p/{}/order/{}", draft.programme, draft.number),
             unit: draft.fields.get("unit.name").to_owned(),
+            product: product.map_or(&draft.product, |product| &product.title).clone(),
             saved_ms: draft.saved_ms,
         }
+    }
+
+    /// Whether it is looked for. There are so few that no index is needed.
+    fn fits(&self, query: &Sought) -> bool {
+        let text = query.text.trim().to_lowercase();
+        let found = [&self.number, &self.unit, &self.product].map(|told| told.to_lowercase().contains(&text));
+        found.contains(&true)
+            && query.from_ms.is_none_or(|from| self.saved_ms >= from)
+            && query.until_ms.is_none_or(|until| self.saved_ms < until)
     }
 }
 
@@ -89,6 +103,8 @@ async fn my_orders_page(
     let counts = orders::count_states(&state.db, &query).await?;
     let found = orders::list(&state.db, &query).await?;
     let mut tabs = tabs(lang, &counts, query.state);
+    let drafts = drafts.iter().map(|draft| DraftRow::of(draft, &state.programmes));
+    let drafts: Vec<DraftRow> = drafts.filter(|draft| draft.fits(&query)).collect();
     // What is being filled in is no order yet.
     for tab in tabs.iter_mut().filter(|tab| tab.code == OrderState::Draft.code()) {
         tab.count = drafts.len().to_string();
@@ -96,11 +112,7 @@ async fn my_orders_page(
     Ok(MyOrdersPage {
         frame: ShopFrame::new(lang, Some(customer), "orders"),
         tabs,
-        drafts: if query.state == Some(OrderState::Draft) {
-            drafts.iter().map(DraftRow::of).collect()
-        } else {
-            Vec::new()
-        },
+        drafts: if query.state == Some(OrderState::Draft) { drafts } else { Vec::new() },
         asked,
         message,
         next: found.next.map(|next| next.to_string()),

@@ -85,7 +85,7 @@ async fn pay_page(
         }
         Err(error) => {
             tracing::warn!(%number, %error, "a customer could not be shown a payment");
-            (None, true, error.to_string())
+            (None, true, lang.told(&error.to_string()))
         }
     };
     let left_ms = open.as_ref().map_or(0, |payment| payment.expires_ms - state.clock.now_ms());

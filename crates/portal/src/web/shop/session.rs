@@ -71,7 +71,7 @@ async fn refuse(parts: &mut Parts, state: &AppState, error: &CustomerError) -> R
 }
 
 /// The log-in that leads back to `next`.
-fn login_address(next: &str) -> String {
+pub(in crate::web) fn login_address(next: &str) -> String {
     if local(next).is_none() { "/my/login".to_owned() } else { format!("/my/login?next={}", encode(next)) }
 }
 

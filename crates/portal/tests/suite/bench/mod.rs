@@ -56,6 +56,18 @@ pub fn programmes() -> Programmes {
     Programmes::load(&shipped("programmes")).unwrap()
 }
 
+/// The shipped programmes after their prices have changed.
+pub fn dearer_programmes() -> Programmes {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(shipped("programmes")).unwrap() {
+        let file = entry.unwrap().path();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.replace("price_fen_per_year = 30000", "price_fen_per_year = 36000");
+        std::fs::write(folder.path().join(file.file_name().unwrap()), text).unwrap();
+    }
+    Programmes::load(folder.path()).unwrap()
+}
+
 /// A sealer that no vault is needed for.
 pub fn sealer() -> portal::seal::Sealer {
     portal::seal::Sealer::with_key(&Secret::new(vec![7; 64])).unwrap()
@@ -116,11 +128,16 @@ impl Bench {
 
     /// Another portal process on the same database.
     pub fn beside(&self) -> Self {
+        self.beside_with(programmes(), Outside::default())
+    }
+
+    /// The same with other programmes and services.
+    pub fn beside_with(&self, programmes: Programmes, outside: Outside) -> Self {
         let runtime = Runtime::new().unwrap();
         let config = Config::clone(&self.state.config);
         let db = runtime.block_on(db::open(&config)).unwrap();
-        let state = AppState::new(db, programmes(), config, self.state.clock.clone(), sealer());
-        Self::serve(runtime, state, self.now_ms.clone(), None, |_| Outside::default())
+        let state = AppState::new(db, programmes, config, self.state.clock.clone(), sealer());
+        Self::serve(runtime, state, self.now_ms.clone(), None, |_| outside)
     }
 
     fn serve(

@@ -8,6 +8,7 @@ use model::{OrderNumber, Secret};
 use portal::{
     AppState, orders,
     outside::{Outside, Port, SmsService},
+    programmes::Programmes,
 };
 use sandbox::sms as double;
 
@@ -19,6 +20,8 @@ const BOUNDARY: &str = "----the-boundary-of-a-test";
 pub struct Answer {
     pub status: u16,
     location: Option<String>,
+    /// The cookies that were set.
+    pub cookies: Vec<String>,
     pub body: String,
 }
 
@@ -99,11 +102,34 @@ pub fn legal() -> Fields {
 
 /// A small picture in colour.
 pub fn picture() -> Vec<u8> {
+    tinted(90)
+}
+
+/// The same in another colour.
+pub fn tinted(blue: u8) -> Vec<u8> {
     let pixels =
-        image::RgbImage::from_fn(320, 200, |x, y| image::Rgb([(x % 256) as u8, (y % 256) as u8, 90]));
+        image::RgbImage::from_fn(320, 200, |x, y| image::Rgb([(x % 256) as u8, (y % 256) as u8, blue]));
     let mut png = std::io::Cursor::new(Vec::new());
     pixels.write_to(&mut png, image::ImageFormat::Png).unwrap();
     png.into_inner()
+}
+
+/// The SMS service and its double.
+fn messages() -> (SmsService, double::Handle) {
+    let sms = double::spawn(double::Options::default()).unwrap();
+    let client = sms::Client::new(sms::Settings {
+        endpoint: sms.endpoint(),
+        access_key_id: double::ACCESS_KEY_ID.to_owned(),
+        access_key_secret: Secret::from(double::ACCESS_KEY_SECRET),
+        timeout: Duration::from_secs(20),
+    });
+    let service = SmsService {
+        port: Port::new(client.unwrap()),
+        sign_name: "示例".to_owned(),
+        code_template: "SMS_1".to_owned(),
+        day_budget: 1_000,
+    };
+    (service, sms)
 }
 
 struct Portal {
@@ -120,23 +146,49 @@ pub struct Shop {
 
 impl Shop {
     pub fn new() -> Self {
-        let sms = double::spawn(double::Options::default()).unwrap();
-        let client = sms::Client::new(sms::Settings {
-            endpoint: sms.endpoint(),
-            access_key_id: double::ACCESS_KEY_ID.to_owned(),
-            access_key_secret: Secret::from(double::ACCESS_KEY_SECRET),
-            timeout: Duration::from_secs(20),
-        });
-        let service = SmsService {
-            port: Port::new(client.unwrap()),
-            sign_name: "示例".to_owned(),
-            code_template: "SMS_1".to_owned(),
-            day_budget: 1_000,
-        };
+        let (service, sms) = messages();
         let bench = Bench::with_outside(|_| Outside { sms: Some(service), ..Outside::default() });
         Self { portal: Rc::new(Portal { bench, sms }), cookies: RefCell::default(), last: RefCell::default() }
     }
 
+    /// The same browser at a portal whose programmes are others now.
+    pub fn after(&self, programmes: Programmes) -> Self {
+        let (service, sms) = messages();
+        let outside = Outside { sms: Some(service), ..Outside::default() };
+        let bench = self.portal.bench.beside_with(programmes, outside);
+        Self {
+            portal: Rc::new(Portal { bench, sms }),
+            cookies: self.cookies.clone(),
+            last: RefCell::default(),
+        }
+    }
+
+    /// The portal behind it.
+    pub fn bench(&self) -> &Bench {
+        &self.portal.bench
+    }
+
+    /// Logs the customer with this mobile in, as a right code would.
+    pub fn log_in(&self, mobile: &str) {
+        let token = self.block_on(async {
+            let mut tx = portal::db::begin_write(&self.state().db).await.unwrap();
+            let token = portal::customers::open_session(self.state(), &mut tx, mobile).await.unwrap();
+            tx.commit().await.unwrap();
+            token
+        });
+        self.cookies.borrow_mut().insert("ukey_customer".to_owned(), token.expose().to_owned());
+    }
+
+    /// Loses a cookie: its time is over.
+    pub fn forgets(&self, name: &str) {
+        assert!(self.cookies.borrow_mut().remove(name).is_some(), "there was no {name}");
+    }
+
+    /// The cookies, as they are sent.
+    pub fn jar(&self) -> String {
+        let cookies = self.cookies.borrow();
+        cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
     /// Another browser at the same portal.
     pub fn stranger(&self) -> Self {
         Self { portal: self.portal.clone(), cookies: RefCell::default(), last: RefCell::default() }
@@ -161,18 +213,11 @@ impl Shop {
         self.portal.bench.now_ms.fetch_add(ms, Ordering::SeqCst);
     }
 
-    fn jar(&self) -> String {
-        self.cookies
-            .borrow()
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect::<Vec<_>>()
-            .join("; ")
-    }
-
     fn answer(&self, mut answer: ureq::http::Response<ureq::Body>) -> Answer {
-        for line in answer.headers().get_all("set-cookie") {
-            let (name, value) = line.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
+        let set = answer.headers().get_all("set-cookie").iter().map(|line| line.to_str().unwrap().to_owned());
+        let set: Vec<String> = set.collect();
+        for line in &set {
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
             self.cookies.borrow_mut().insert(name.to_owned(), value.to_owned());
         }
         let location = answer.headers().get("location").map(|place| place.to_str().unwrap().to_owned());
@@ -183,6 +228,7 @@ impl Shop {
         Answer {
             status: answer.status().as_u16(),
             location,
+            cookies: set,
             body: String::from_utf8_lossy(&body).into_owned(),
         }
     }
