@@ -11,6 +11,7 @@ mod codes;
 mod invoices;
 mod many_orders;
 mod messages;
+mod money;
 mod my_orders;
 mod operators;
 mod order_form;

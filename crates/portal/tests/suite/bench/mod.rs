@@ -116,11 +116,16 @@ impl Bench {
 
     /// Another portal process on the same database.
     pub fn beside(&self) -> Self {
+        self.beside_with(Outside::default())
+    }
+
+    /// Another portal process on the same database, with services outside.
+    pub fn beside_with(&self, outside: Outside) -> Self {
         let runtime = Runtime::new().unwrap();
         let config = Config::clone(&self.state.config);
         let db = runtime.block_on(db::open(&config)).unwrap();
         let state = AppState::new(db, programmes(), config, self.state.clock.clone(), sealer());
-        Self::serve(runtime, state, self.now_ms.clone(), None, |_| Outside::default())
+        Self::serve(runtime, state, self.now_ms.clone(), None, |_| outside)
     }
 
     fn serve(
