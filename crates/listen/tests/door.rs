@@ -16,7 +16,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-const SILENCE: Duration = Duration::from_millis(1500);
+/// Longer than a busy machine stops, so that no good stream is taken for a silent one.
+const SILENCE: Duration = Duration::from_secs(5);
 /// Longer than any silence here: only a door that is broken makes a test wait for it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
