@@ -20,6 +20,9 @@ const ANSWER_BYTES_MAX: u64 = 256 * 1024;
 const BILL_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// What Alipay says of a number that nobody has begun to pay.
 const NO_TRADE: &str = "ACQ.TRADE_NOT_EXIST";
+/// What Alipay says of a trade that cannot be closed: its documents have one code, its gateway several.
+const NOT_CLOSABLE: [&str; 4] =
+    ["TRADE_STATUS_ERROR", "REASON_TRADE_STATUS_INVALID", "REASON_ILLEGAL_STATUS", "TRADE_HAS_CLOSE"];
 
 /// Alipay's gateway, for one app. Calls block; share it between threads.
 #[derive(Debug)]
@@ -97,7 +100,9 @@ impl Client {
         match self.call("alipay.trade.close", &json!({ "out_trade_no": out_trade_no })) {
             Ok(_) => Ok(true),
             Err(error) if error.is_refusal(NO_TRADE) => Ok(true),
-            Err(AlipayError::Refused { code, .. }) if code.ends_with("TRADE_STATUS_ERROR") => Ok(false),
+            Err(AlipayError::Refused { code, .. }) if NOT_CLOSABLE.iter().any(|end| code.ends_with(end)) => {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
@@ -152,19 +157,27 @@ impl Client {
         Ok(told && (status.is_empty() || status == "REFUND_SUCCESS"))
     }
 
-    /// The bill of a day; Alipay has it from the next morning on.
+    /// The bill of a day; Alipay has it from the next morning on. `None`: it has none, because it is not ready, or nothing was traded.
     ///
     /// # Errors
     /// See [`AlipayError`]; a bill that cannot be read is [`AlipayError::InDoubt`].
-    pub fn bill(&self, day: Date) -> Result<Vec<BillLine>, AlipayError> {
+    pub fn bill(&self, day: Date) -> Result<Option<Vec<BillLine>>, AlipayError> {
         let biz = json!({ "bill_type": "trade", "bill_date": day.to_string() });
-        let answer = self.call("alipay.data.dataservice.bill.downloadurl.query", &biz)?;
-        let mut bytes = self.caller.fetch(text(&answer, "bill_download_url"), BILL_BYTES_MAX)?.ok()?;
+        let answer = match self.call("alipay.data.dataservice.bill.downloadurl.query", &biz) {
+            Err(AlipayError::Refused { code, .. })
+                if code.to_ascii_lowercase().ends_with("bill_not_exist") =>
+            {
+                return Ok(None);
+            }
+            answer => answer?,
+        };
+        let url = secure(text(&answer, "bill_download_url"));
+        let mut bytes = self.caller.fetch(&url, BILL_BYTES_MAX)?.ok()?;
         if bytes.starts_with(b"PK") {
             bytes =
                 zip::detail(&bytes, BILL_BYTES_MAX).map_err(|what| AlipayError::InDoubt(what.to_owned()))?;
         }
-        read_bill(&bytes).map_err(|error| AlipayError::InDoubt(error.to_string()))
+        read_bill(&bytes).map(Some).map_err(|error| AlipayError::InDoubt(error.to_string()))
     }
 
     /// Reads the raw body of a notice.
@@ -225,7 +238,44 @@ fn offer_json(offer: &Offer, product: &str) -> Value {
     })
 }
 
+/// The address of a bill, as it may be asked: Alipay writes `http` for machines of its own that serve `https` as well.
+fn secure(url: &str) -> String {
+    match url.strip_prefix("http://") {
+        Some(rest) if rest.split(['/', '?']).next().is_some_and(|host| host.ends_with(".alipay.com")) => {
+            format!("https://{rest}")
+        }
+        _ => url.to_owned(),
+    }
+}
+
 /// The field as text; empty where it is absent or something else.
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::secure;
+
+    #[test]
+    fn a_bill_is_fetched_in_secret_from_alipay_alone() {
+        let bill =
+            "http://dwbillcenter.alipay.com/downloadBillFile.resource?bizType=trade&fileId=%2Ftrade%2F1";
+        let asked = secure(bill);
+        assert_eq!(asked, bill.replace("http://", "https://"));
+        assert!(model::Endpoint::new(asked.split('?').next().unwrap()).is_ok(), "it is gone to");
+        for other in [
+            "http://dwbillcenter.alipay.com.example/x",
+            "http://example/.alipay.com",
+            "http://example?.alipay.com",
+            "http://127.0.0.1:9/alipay/bill/2026-11-22",
+            "https://dwbillcenter.alipay.com/x",
+            "",
+        ] {
+            assert_eq!(secure(other), other);
+        }
+        let named = secure("http://somebody@dwbillcenter.alipay.com/x");
+        assert!(model::Endpoint::new(&named).is_err(), "{named}");
+    }
 }

@@ -63,12 +63,26 @@ fn an_offer_is_paid_refunded_once_and_billed() {
     assert!(!client.refunded("A_1", "A_1X", Fen(30_001)).unwrap(), "an unknown refund is none");
     assert!(client.refund("A_1", "A_1X", Fen(1), "x").is_err(), "there is nothing left to send back");
 
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8))).date();
-    let kinds: Vec<_> =
-        client.bill(today).unwrap().into_iter().map(|line| (line.kind, line.amount)).collect();
+    let paid = jiff::Timestamp::from_millisecond(double.trades()[0].paid_ms.unwrap()).unwrap();
+    let today = paid.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8))).date();
+    let bill = |day| client.bill(day).unwrap().unwrap();
+    let kinds: Vec<_> = bill(today).into_iter().map(|line| (line.kind, line.amount)).collect();
     let refund = BillKind::Refund("A_1R".to_owned());
     assert_eq!(kinds, [(BillKind::Payment, Fen(30_001)), (refund, Fen(30_001))]);
-    assert!(client.bill(today.yesterday().unwrap()).unwrap().is_empty());
+    assert!(bill(today.yesterday().unwrap()).is_empty());
+    double.next([CallFault::Refuse("isp.bill_not_exist".to_owned())]);
+    assert_eq!(client.bill(today).unwrap(), None);
+}
+
+#[test]
+fn a_trade_that_cannot_be_closed_is_told_under_each_of_its_codes() {
+    let Bench { double, client, .. } = bench();
+    for code in ["ACQ.TRADE_STATUS_ERROR", "ACQ.REASON_TRADE_STATUS_INVALID", "ACQ.REASON_ILLEGAL_STATUS"] {
+        double.next([CallFault::Refuse(code.to_owned())]);
+        assert!(!client.close("E_1").unwrap(), "{code}");
+    }
+    double.next([CallFault::Refuse("ACQ.ACCESS_FORBIDDEN".to_owned())]);
+    assert!(client.close("E_1").is_err());
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The calls themselves.
 
-use std::time::Duration;
+use std::{
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use call::{CallError, Caller};
@@ -27,7 +30,7 @@ pub struct Settings {
     pub app_key: String,
     /// The app's secret.
     pub app_secret: Secret,
-    /// The access token.
+    /// The access token to begin with; see [`Client::set_access_token`].
     pub access_token: Secret,
     /// The seller's tax number.
     pub tax_number: String,
@@ -39,6 +42,8 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Client {
     settings: Settings,
+    /// Providers change it every day or so.
+    access_token: RwLock<Secret>,
     endpoint: Endpoint,
     caller: Caller,
 }
@@ -70,7 +75,15 @@ impl Client {
         if settings.timeout.is_zero() {
             return Err(fault("timeout", "give at least one second"));
         }
-        Ok(Self { caller: Caller::new(&endpoint, settings.timeout), settings, endpoint })
+        let access_token = RwLock::new(settings.access_token.clone());
+        Ok(Self { caller: Caller::new(&endpoint, settings.timeout), settings, access_token, endpoint })
+    }
+
+    /// Calls with this access token from now on, if it can be one.
+    pub fn set_access_token(&self, new: Secret) {
+        if token(&new).is_some() {
+            *self.access_token.write().unwrap_or_else(PoisonError::into_inner) = new;
+        }
     }
 
     /// Asks for an invoice. The same `order_no` again is the same invoice, whatever else it says.
@@ -170,7 +183,8 @@ impl Client {
         let (senid, nonce) = (id.simple().to_string(), format!("{:08}", id.as_u128() % 100_000_000));
         let time = jiff::Timestamp::now().as_second().to_string();
         let signature = sign(&settings.app_secret, &settings.app_key, &senid, &nonce, &time, &body);
-        let token = token(&settings.access_token).ok_or_else(|| Refusal {
+        let access_token = self.access_token.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let token = token(&access_token).ok_or_else(|| Refusal {
             code: "-".to_owned(),
             text: "the access token is no text".to_owned(),
             why: Why::Account,

@@ -5,6 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -38,6 +39,15 @@ impl Authority {
     }
 }
 
+/// A port that nobody listens on, below the range of outgoing connections; processes of tests look in places far from each other.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 100).unwrap() * 40;
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let mut ports = (0..2000).map(|_| 28_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 4000);
+    ports.find(free).expect("a free port between 28000 and 32000")
+}
+
 struct Broker {
     dir: tempfile::TempDir,
     authority: Authority,
@@ -58,7 +68,7 @@ impl Broker {
             "acl",
             "user portal\ntopic readwrite ukey/v1/#\n\npattern write ukey/v1/%u/up\npattern read ukey/v1/%u/down\n",
         );
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         write("mosquitto.conf", &configuration(dir.path(), port));
         let mut broker = Self { dir, authority, port, child: None };
         broker.run();

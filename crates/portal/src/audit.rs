@@ -94,6 +94,8 @@ pub enum What {
     PaymentReceived,
     /// An offer to pay was closed unpaid.
     PaymentClosed,
+    /// Money that had arrived was sent back at the payment service, by nobody here.
+    PaymentTakenBack,
     /// Money shall go back.
     RefundWanted,
     /// Money went back.
@@ -176,6 +178,7 @@ impl What {
             Self::PaymentOffered => "payment.offered",
             Self::PaymentReceived => "payment.received",
             Self::PaymentClosed => "payment.closed",
+            Self::PaymentTakenBack => "payment.taken_back",
             Self::RefundWanted => "refund.wanted",
             Self::RefundDone => "refund.done",
             Self::RefundStuck => "refund.stuck",

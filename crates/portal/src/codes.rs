@@ -8,14 +8,13 @@ mod limits;
 use model::check_mobile;
 use serde_json::json;
 use sms::{Message, SmsError, Why};
-use sqlx::Row as _;
 
 pub(crate) use limits::network;
 
 use crate::{
     app::AppState,
     audit::{self, What},
-    db::{DbError, Sql, Transaction, begin_write},
+    db::{Connection, DbError, Sql, Transaction, begin_write},
     orders::Actor,
     outside::SmsService,
 };
@@ -116,6 +115,8 @@ pub async fn send(
     let turn = service.port.turn().ok_or(CodeError::NotSent)?;
     let code = new_code()?;
     let asker = limits::Asker::new(state, &mobile, address, session);
+    // Read before the write lock is taken: who asks a thousand times costs nobody a turn.
+    asker.may(&mut *state.db.acquire().await?, service.day_budget, state.clock.now_ms()).await?;
     let mut tx = begin_write(&state.db).await?;
     asker.count(&mut tx, service.day_budget, state.clock.now_ms()).await?;
     keep(state, &mut tx, purpose, &mobile, bound_to, &code).await?;
@@ -143,7 +144,7 @@ pub async fn send(
     Ok(Sent { valid_seconds: seconds, again_seconds: seconds })
 }
 
-/// Takes a code, once.
+/// Takes a code, once. A guess for what no code was sent for is none: whoever knows a mobile cannot use up its owner's tries.
 ///
 /// # Errors
 /// [`CodeError::Wrong`] whatever is wrong with it; the database.
@@ -161,19 +162,17 @@ pub async fn check(
     }
     let now = state.clock.now_ms();
     let key = state.sealer.digest("mobile", &mobile);
+    let bound_to = state.sealer.digest("code-bound-to", bound_to);
+    // Read before the write lock is taken, and again under it.
+    if live(&mut *state.db.acquire().await?, &key, purpose, &bound_to, now).await?.is_none() {
+        return Err(CodeError::Wrong);
+    }
     let mut tx = begin_write(&state.db).await?;
-    let row = sqlx::query::<Sql>(
-        "select bound_to, code, tries from codes where mobile = $1 and purpose = $2 and expires_ms > $3",
-    )
-    .bind(&key)
-    .bind(purpose.code())
-    .bind(now)
-    .fetch_optional(&mut *tx)
-    .await?;
-    let Some(row) = row else { return Err(CodeError::Wrong) };
-    let right = row.try_get::<&str, _>("bound_to")? == state.sealer.digest("code-bound-to", bound_to)
-        && row.try_get::<&str, _>("code")? == digest(state, purpose, &mobile, code);
-    let dead = row.try_get::<i64, _>("tries")? + 1 >= TRIES;
+    let Some((kept, tries)) = live(&mut tx, &key, purpose, &bound_to, now).await? else {
+        return Err(CodeError::Wrong);
+    };
+    let right = kept == digest(state, purpose, &mobile, code);
+    let dead = tries + 1 >= TRIES;
     let sql = if right || dead {
         "delete from codes where mobile = $1 and purpose = $2"
     } else {
@@ -185,6 +184,20 @@ pub async fn check(
     }
     tx.commit().await?;
     if right { Ok(()) } else { Err(CodeError::Wrong) }
+}
+
+/// The live code of a number for a purpose and for what it confirms: its digest, and its wrong tries.
+async fn live(
+    connection: &mut Connection,
+    key: &str,
+    purpose: Purpose,
+    bound_to: &str,
+    now_ms: i64,
+) -> Result<Option<(String, i64)>, DbError> {
+    let row = sqlx::query_as::<Sql, (String, i64)>(
+        "select code, tries from codes where mobile = $1 and purpose = $2 and bound_to = $3 and expires_ms > $4",
+    );
+    Ok(row.bind(key).bind(purpose.code()).bind(bound_to).bind(now_ms).fetch_optional(connection).await?)
 }
 
 /// Six digits.

@@ -154,7 +154,15 @@ pub async fn redden(
         InvoiceState::Submitted if !row.red => (InvoiceState::Submitted, row.next_ms),
         _ => return Ok(()),
     };
-    let next = row::Invoice { state: to, red: true, asks: 0, needs_login: false, next_ms, ..row.clone() };
+    let next = row::Invoice {
+        state: to,
+        red: true,
+        asks: 0,
+        needs_login: false,
+        needs_account: false,
+        next_ms,
+        ..row.clone()
+    };
     row::update(tx, row.state, &next).await?;
     audit::record(tx, now_ms, actor, What::InvoiceTakenBack, number, "").await
 }

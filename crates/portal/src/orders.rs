@@ -26,6 +26,7 @@ pub use form::{FieldError, OrderForm, Parties};
 pub use idle::end_idle;
 pub use intake::{Intake, Row, RowOutcome, accept, accept_all};
 pub(crate) use intake::{free_number, store_new};
+pub(crate) use jobs::not_in_work;
 pub use jobs::{JobRow, jobs, leased as jobs_leased};
 pub use list::{
     COUNTED, Cursor, OrderPage, OrderRow, Query, SEARCHED, StateCount, count_states, find_by_number, list,

@@ -1,6 +1,6 @@
 //! The services outside that the portal calls: those that the config names.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -29,7 +29,7 @@ const INVOICE_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Default)]
 pub struct Outside {
     /// Alipay.
-    pub alipay: Option<Arc<alipay::Client>>,
+    pub alipay: Option<Port<alipay::Client>>,
     /// Short messages.
     pub sms: Option<SmsService>,
     /// E-invoices.
@@ -64,7 +64,7 @@ impl Outside {
         }
         outside.mail = config.mail.clone();
         if let Some(alipay) = &config.alipay {
-            outside.alipay = Some(Arc::new(alipay_client(config, alipay)?));
+            outside.alipay = Some(Port::new(alipay_client(config, alipay)?));
         }
         Ok(outside)
     }
@@ -72,7 +72,7 @@ impl Outside {
     /// With this client of Alipay.
     #[must_use]
     pub fn with_alipay(mut self, client: alipay::Client) -> Self {
-        self.alipay = Some(Arc::new(client));
+        self.alipay = Some(Port::new(client));
         self
     }
 
@@ -108,6 +108,8 @@ pub struct SmsService {
 pub struct InvoiceService {
     /// The client.
     pub port: Port<invoice::Client>,
+    /// Where the access token is read anew for each call: providers let it run out after a day or so.
+    pub access_token_file: Option<PathBuf>,
     /// 开票人.
     pub clerk: String,
     /// What is sold.
@@ -126,7 +128,17 @@ impl InvoiceService {
     ) -> Result<T, invoice::InvoiceError> {
         let later = |cause: String| invoice::InvoiceError::Later(cause);
         let turn = self.port.turn().ok_or_else(|| later("too many calls wait for it".to_owned()))?;
-        turn.call(work).await.map_err(|error| later(error.to_string()))?
+        let file = self.access_token_file.clone();
+        let call = move |client: &invoice::Client| {
+            match file.as_deref().map(secret_file) {
+                Some(Ok(token)) => client.set_access_token(token),
+                // Half written, perhaps: the one that was read before may still hold.
+                Some(Err(error)) => tracing::warn!("the invoice provider's access token: {error:#}"),
+                None => {}
+            }
+            work(client)
+        };
+        turn.call(call).await.map_err(|error| later(error.to_string()))?
     }
 }
 
@@ -141,6 +153,7 @@ fn invoice_service(config: &Invoice) -> anyhow::Result<InvoiceService> {
     })?;
     Ok(InvoiceService {
         port: Port::new(client),
+        access_token_file: Some(config.access_token_file.clone()),
         clerk: config.clerk.clone(),
         goods_name: config.goods_name.clone(),
         goods_code: config.goods_code.clone(),
@@ -154,10 +167,22 @@ pub struct Port<C> {
     turns: Arc<Semaphore>,
 }
 
+impl<C> Clone for Port<C> {
+    fn clone(&self) -> Self {
+        Self { client: Arc::clone(&self.client), turns: Arc::clone(&self.turns) }
+    }
+}
+
 impl<C: Send + Sync + 'static> Port<C> {
     /// A port with a bounded number of places.
     pub fn new(client: C) -> Self {
         Self { client: Arc::new(client), turns: Arc::new(Semaphore::new(CALLS_MAX)) }
+    }
+
+    /// The client, for what calls nobody.
+    #[must_use]
+    pub fn client(&self) -> &C {
+        &self.client
     }
 
     /// A place for one call; `None` while all are taken.

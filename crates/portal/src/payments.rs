@@ -18,28 +18,28 @@ pub use notices::{Answer, notify};
 pub use offer::{Payment, begin, close, of_order};
 pub use reconcile::{Difference, Reconciliation, reconcile};
 pub use refund::{Refund, RefundState, refund, refund_of};
+pub(crate) use refund::{attempt_wanted, give_back};
 pub use settle::Outcome;
 pub use store::PaymentState;
-pub use trouble::{Trouble, settle_troubles, trouble_count, troubles};
-pub use turn::turn;
-
-use std::sync::Arc;
+pub(crate) use store::is_paid_here;
+pub use trouble::{Trouble, settle_troubles, taken_back, trouble_count, troubles};
+pub use turn::{refund_turn, turn};
 
 use alipay::{AlipayError, Client};
 
-use crate::app::AppState;
+use crate::{app::AppState, outside::Port};
 
 /// Alipay's client, if the config names it.
-fn client(state: &AppState) -> Result<Arc<Client>, PaymentError> {
+fn client(state: &AppState) -> Result<Port<Client>, PaymentError> {
     state.outside.alipay.clone().ok_or(PaymentError::NotUsed)
 }
 
-/// One call to Alipay, which blocks for some seconds at most.
+/// One call to Alipay, which blocks for some seconds at most. While all its places are taken it is as one that does not answer.
 async fn ask<T: Send + 'static>(
-    client: &Arc<Client>,
+    client: &Port<Client>,
     call: impl FnOnce(&Client) -> Result<T, AlipayError> + Send + 'static,
 ) -> Result<T, PaymentError> {
-    let client = Arc::clone(client);
-    let answer = tokio::task::spawn_blocking(move || call(&client)).await;
+    let turn = client.turn().ok_or_else(|| AlipayError::Later("too many calls wait for it".to_owned()))?;
+    let answer = turn.call(call).await;
     Ok(answer.map_err(|_| AlipayError::InDoubt("the call was cut short".to_owned()))??)
 }

@@ -6,12 +6,16 @@ use crate::{
     app::AppState,
     audit::{self, What},
     db::{Connection, Db, Sql, Transaction, begin_write, damaged},
-    orders::{Actor, OrderError, REASON_CHARS_MAX, change_state, known_in},
+    orders::{Actor, Order, OrderError, REASON_CHARS_MAX, change_state, known_in, not_in_work},
     payments::{self, PaymentError, Refund},
 };
 
 /// Requests on the list at most.
 const LIST_MAX: i64 = 200;
+
+/// Requests that are not settled, because their orders are not either.
+const WAITING: &str = "refund_requests r join orders o on o.number = r.order_number \
+                       where r.state in ('asked', 'approved') and o.state not in ('refunded', 'cancelled')";
 
 /// A refund that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,18 +71,28 @@ pub async fn under_way(state: &AppState, number: &OrderNumber) -> Result<Option<
     })
 }
 
-/// Refunds that wait for the second person, or were approved and not begun since, the oldest first.
+/// Refunds that wait for the second person, or were approved and not begun since, the oldest first. What went back meanwhile, because the
+/// customer cancelled, waits for nobody.
 ///
 /// # Errors
 /// The database's.
 pub async fn waiting(db: &Db) -> Result<Vec<RefundRequest>, OrderError> {
-    let rows = sqlx::query_as::<Sql, Columns>(
-        "select r.order_number, r.reason, r.asked_by, r.asked_ms, r.state, r.decided_by from refund_requests r \
-         join orders o on o.number = r.order_number \
-         where r.state = 'asked' or (r.state = 'approved' and o.state <> 'refunded') \
-         order by r.asked_ms, r.order_number limit $1",
+    let sql = format!(
+        "select r.order_number, r.reason, r.asked_by, r.asked_ms, r.state, r.decided_by from {WAITING} \
+         order by r.asked_ms, r.order_number limit $1"
     );
+    let rows = sqlx::query_as::<Sql, Columns>(sqlx::AssertSqlSafe(sql));
     rows.bind(LIST_MAX).fetch_all(db).await?.into_iter().map(request).collect()
+}
+
+/// Whether the order's refund was asked for, and its money is not on its way yet.
+///
+/// # Errors
+/// The database's.
+pub async fn is_waiting(db: &Db, number: &OrderNumber) -> Result<bool, OrderError> {
+    let sql = format!("select 1 from {WAITING} and r.order_number = $1");
+    let row = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(number.as_str()).fetch_optional(db).await?;
+    Ok(row.is_some())
 }
 
 /// Asks for a refund. One that was declined may be asked for again; the same twice is one.
@@ -95,54 +109,62 @@ pub async fn ask(
     if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
         return Err(OrderError::Reason);
     }
+    let mut tx = begin_write(&state.db).await?;
+    let order = known_in(&mut tx, &state.sealer, number).await?;
+    ask_in(&mut tx, &order, reason, actor, state.clock.now_ms()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// As [`ask`], inside a transaction.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) async fn ask_in(
+    tx: &mut Transaction,
+    order: &Order,
+    reason: &str,
+    actor: &Actor,
+    now_ms: i64,
+) -> Result<(), OrderError> {
     let asker = match actor {
         Actor::Operator(name) => name.clone(),
         // No operator has such a name.
         other => format!("({other})"),
     };
-    let now_ms = state.clock.now_ms();
-    let mut tx = begin_write(&state.db).await?;
-    refundable(state, &mut tx, number).await?;
+    refundable(tx, order).await?;
     let asked = sqlx::query::<Sql>(
         "insert into refund_requests (order_number, reason, asked_by, asked_ms, state) values ($1, $2, $3, $4, 'asked') \
          on conflict (order_number) do update set reason = excluded.reason, asked_by = excluded.asked_by, \
          asked_ms = excluded.asked_ms, state = 'asked', decided_by = null, decided_ms = null \
          where refund_requests.state = 'declined'",
     )
-    .bind(number.as_str())
+    .bind(order.number.as_str())
     .bind(reason)
     .bind(asker)
     .bind(now_ms)
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
     if asked.rows_affected() == 1 {
-        audit::record(&mut tx, now_ms, actor, What::RefundAsked, number, "").await?;
+        audit::record(tx, now_ms, actor, What::RefundAsked, &order.number, "").await?;
     }
-    tx.commit().await?;
     Ok(())
 }
 
 /// There is money to give back, and nobody is making a key of it now.
-async fn refundable(state: &AppState, tx: &mut Transaction, number: &OrderNumber) -> Result<(), OrderError> {
-    let order = known_in(tx, &state.sealer, number).await?;
+async fn refundable(tx: &mut Transaction, order: &Order) -> Result<(), OrderError> {
     order.state.become_state(OrderState::Refunded)?;
     if order.content.payment.is_none() {
         return Err(OrderError::NoRefund("没有支付记录，无款可退 (nothing was paid)"));
     }
-    let busy = sqlx::query::<Sql>("select 1 from jobs where order_number = $1 and state = 'leased' limit 1");
-    match busy.bind(number.as_str()).fetch_optional(&mut **tx).await? {
-        Some(_) => Err(OrderError::NoRefund(
-            "制证站正在制证，请先退回任务 (a station has its jobs: release them first)",
-        )),
-        None => Ok(()),
-    }
+    not_in_work(tx, &order.number).await
 }
 
-/// Approves or declines a refund. Who asked does not decide. What was approved and not begun, because the portal stopped between the two,
-/// is begun by deciding again.
+/// Approves or declines a refund. Who asked does not decide. With the approval the order is 已退款 and its money on its way back: what came
+/// by a payment service goes back by it; what came otherwise, finance sends back by hand.
 ///
 /// # Errors
-/// [`OrderError::SamePerson`], [`OrderError::NoRefund`] if none waits, the database's.
+/// [`OrderError::SamePerson`], [`OrderError::NoRefund`] if none waits or none can be, the database's.
 pub async fn decide(
     state: &AppState,
     number: &OrderNumber,
@@ -157,13 +179,22 @@ pub async fn decide(
             "申请退款的人不能批准，请另一位财务或管理员办理 (who asked for a refund does not decide: ask another)",
         ));
     }
-    refundable(state, &mut tx, number).await?;
     let who = Actor::Operator(operator.to_owned());
     if asked.state == "asked" {
         write_decision(state, &mut tx, &asked, approve, &who, operator).await?;
+    } else if !approve {
+        return Err(OrderError::NoRefund(
+            "该退款已批准，不能再改为不批准 (it was approved: it cannot be declined any more)",
+        ));
+    }
+    if approve {
+        pay_back(state, &mut tx, &asked, &who).await?;
     }
     tx.commit().await?;
-    if approve { pay_back(state, &asked, &who).await } else { Ok(()) }
+    if approve && let Err(error) = payments::attempt_wanted(state, number).await {
+        tracing::warn!(order = %number, %error, "a refund that was approved is tried again");
+    }
+    Ok(())
 }
 
 async fn write_decision(
@@ -190,23 +221,18 @@ async fn write_decision(
     Ok(())
 }
 
-/// What came by a payment service goes back by it. What came otherwise, finance sends back by hand, and the order says so.
-async fn pay_back(state: &AppState, asked: &RefundRequest, who: &Actor) -> Result<(), OrderError> {
-    match payments::refund(state, &asked.order, who, &asked.reason).await {
-        Ok(_) => Ok(()),
-        Err(PaymentError::NothingToRefund) => {
-            let mut tx = begin_write(&state.db).await?;
-            let now_ms = state.clock.now_ms();
-            change_state(&mut tx, &asked.order, OrderState::Refunded, who, &asked.reason, now_ms).await?;
-            tx.commit().await?;
-            Ok(())
-        }
-        Err(PaymentError::Order(error)) => Err(error),
-        Err(error) => {
-            tracing::warn!(order = %asked.order, %error, "a refund that was approved could not be begun");
-            Err(OrderError::NoRefund(
-                "支付服务暂时不能受理，请稍后再批准一次 (the payment service does not take it now: approve it again later)",
-            ))
-        }
+/// Judged and done in one transaction: no station begins in between.
+async fn pay_back(
+    state: &AppState,
+    tx: &mut Transaction,
+    asked: &RefundRequest,
+    who: &Actor,
+) -> Result<(), OrderError> {
+    let order = known_in(tx, &state.sealer, &asked.order).await?;
+    refundable(tx, &order).await?;
+    let now_ms = state.clock.now_ms();
+    if !payments::give_back(tx, &order, who, &asked.reason, now_ms).await? {
+        change_state(tx, &asked.order, OrderState::Refunded, who, &asked.reason, now_ms).await?;
     }
+    Ok(())
 }

@@ -20,6 +20,7 @@ pub async fn run(state: &AppState) -> Infallible {
     tokio::join!(
         part("webhooks", || webhooks::turn(state)),
         part("payments", || payments::turn(state)),
+        part("refunds", || payments::refund_turn(state)),
         part("messages", || messages::turn(state)),
         part("invoices", || invoices::turn(state)),
         part("board", || stations::share_board(state)),

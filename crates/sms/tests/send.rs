@@ -21,7 +21,7 @@ fn client(endpoint: String, secret: &str, timeout: Duration) -> Client {
 }
 
 fn start() -> (Handle, Client) {
-    let handle = double::spawn(Options::default()).unwrap();
+    let handle = double::spawn(Options { clock: noon, ..Options::default() }).unwrap();
     let client = client(handle.endpoint(), ACCESS_KEY_SECRET, Duration::from_secs(20));
     (handle, client)
 }
@@ -36,13 +36,13 @@ fn message(out_id: &str) -> Message {
     }
 }
 
-fn today() -> String {
-    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
-    jiff::Timestamp::now().to_zoned(zone).strftime("%Y%m%d").to_string()
+/// 2026-11-22 12:00:00 in China.
+fn noon() -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(1_795_320_000_000).unwrap()
 }
 
 fn delivery(client: &Client, out_id: &str) -> Option<Delivery> {
-    client.delivery(MOBILE, &today(), out_id).unwrap()
+    client.delivery(MOBILE, "20261122", out_id).unwrap()
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::CodeError;
 use crate::{
     app::AppState,
-    db::{DbError, Sql, Transaction},
+    db::{Connection, DbError, Sql, Transaction},
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -42,10 +42,30 @@ impl Asker {
         day_budget: u32,
         now_ms: i64,
     ) -> Result<(), CodeError> {
+        self.may(tx, day_budget, now_ms).await?;
         sqlx::query::<Sql>("delete from code_sends where at_ms <= $1")
             .bind(now_ms - DAY_MS)
             .execute(&mut **tx)
             .await?;
+        sqlx::query::<Sql>(
+            "insert into code_sends (mobile, address, session, at_ms) values ($1, $2, $3, $4)",
+        )
+        .bind(&self.mobile)
+        .bind(&self.address)
+        .bind(&self.session)
+        .bind(now_ms)
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Whether no limit is reached. What this says holds under the write lock alone.
+    pub(super) async fn may(
+        &self,
+        connection: &mut Connection,
+        day_budget: u32,
+        now_ms: i64,
+    ) -> Result<(), CodeError> {
         let mut wait_ms = 0;
         for (of, value, limits) in [
             ("mobile", &self.mobile, OF_NUMBER.as_slice()),
@@ -58,35 +78,26 @@ impl Asker {
                 );
                 let query = sqlx::query_scalar::<Sql, i64>(sqlx::AssertSqlSafe(sql)).bind(value);
                 let full = query.bind(now_ms - window_ms).bind(i64::from(most.saturating_sub(1)));
-                let full = full.fetch_optional(&mut **tx).await?;
+                let full = full.fetch_optional(&mut *connection).await?;
                 wait_ms = wait_ms.max(full.map_or(0, |at_ms| at_ms + window_ms - now_ms));
             }
         }
-        wait_ms = wait_ms.max(budget_wait(tx, day_budget, now_ms).await?);
+        wait_ms = wait_ms.max(budget_wait(connection, day_budget, now_ms).await?);
         if wait_ms > 0 {
             return Err(CodeError::Wait { seconds: wait_ms.unsigned_abs().div_ceil(1000) });
         }
-        sqlx::query::<Sql>(
-            "insert into code_sends (mobile, address, session, at_ms) values ($1, $2, $3, $4)",
-        )
-        .bind(&self.mobile)
-        .bind(&self.address)
-        .bind(&self.session)
-        .bind(now_ms)
-        .execute(&mut **tx)
-        .await?;
         Ok(())
     }
 }
 
 /// How long until the day's budget has room again. An operator must know: either somebody floods, or the budget is too small.
-async fn budget_wait(tx: &mut Transaction, day_budget: u32, now_ms: i64) -> Result<i64, DbError> {
+async fn budget_wait(connection: &mut Connection, day_budget: u32, now_ms: i64) -> Result<i64, DbError> {
     let oldest = sqlx::query_scalar::<Sql, i64>(
         "select at_ms from code_sends where at_ms > $1 order by at_ms desc limit 1 offset $2",
     )
     .bind(now_ms - DAY_MS)
     .bind(i64::from(day_budget.saturating_sub(1)))
-    .fetch_optional(&mut **tx)
+    .fetch_optional(connection)
     .await?;
     let Some(at_ms) = oldest else { return Ok(0) };
     tracing::error!(

@@ -89,6 +89,8 @@ pub struct InvoiceRow {
     pub issued_ms: Option<i64>,
     /// Whether it waits until the seller has logged in at the tax bureau.
     pub needs_login: bool,
+    /// Whether the provider refuses the account: whoever keeps its secrets must act, then it goes on by itself.
+    pub needs_account: bool,
     /// Whether an operator must ask for it again.
     pub needs_operator: bool,
     /// The provider's last complaint; empty: none. For operators.
@@ -106,6 +108,7 @@ impl From<Invoice> for InvoiceRow {
             red_number: invoice.red_number,
             issued_ms: invoice.issued_ms,
             needs_login: invoice.needs_login,
+            needs_account: invoice.needs_account,
             trouble: invoice.trouble,
         }
     }
@@ -120,6 +123,7 @@ pub(super) struct Invoice {
     pub attempt: i64,
     pub red: bool,
     pub needs_login: bool,
+    pub needs_account: bool,
     pub asks: i64,
     pub invoice_number: Option<String>,
     pub red_number: Option<String>,
@@ -142,7 +146,7 @@ impl Invoice {
     }
 }
 
-const COLUMNS: &str = "select order_number, kind, state, attempt, red, needs_login, asks, number, red_number, issued_ms, \
+const COLUMNS: &str = "select order_number, kind, state, attempt, red, needs_login, account, asks, number, red_number, issued_ms, \
                        next_ms, trouble, created_ms from invoices";
 
 pub(super) async fn find(
@@ -167,7 +171,7 @@ pub(super) async fn of_customer(
     mobile_digest: &str,
     most: i64,
 ) -> Result<Vec<ListedInvoice>, DbError> {
-    let sql = "select i.order_number, i.kind, i.state, i.attempt, i.red, i.needs_login, i.asks, i.number, i.red_number, i.issued_ms, \
+    let sql = "select i.order_number, i.kind, i.state, i.attempt, i.red, i.needs_login, i.account, i.asks, i.number, i.red_number, i.issued_ms, \
                i.next_ms, i.trouble, o.unit_name, o.amount_fen from invoices i join orders o on o.number = i.order_number \
                where o.handler_mobile_digest = $1 order by o.created_ms desc, o.number desc limit $2";
     let rows = sqlx::query::<Sql>(sql).bind(mobile_digest).bind(most).fetch_all(db).await?;
@@ -189,7 +193,7 @@ pub(super) async fn needing_person(
     most: i64,
 ) -> Result<Vec<(OrderNumber, i64, InvoiceRow)>, DbError> {
     let sql = format!(
-        "{COLUMNS} where needs_login = 1 or state in ('failed', 'red_failed') \
+        "{COLUMNS} where needs_login = 1 or account = 1 or state in ('failed', 'red_failed') \
          or (state in ('asked', 'submitted', 'reddening') and next_ms is null) order by created_ms, order_number limit $1"
     );
     let rows = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(most).fetch_all(db).await?;
@@ -214,6 +218,7 @@ fn read(row: &Row) -> Result<Invoice, DbError> {
         attempt: row.try_get("attempt")?,
         red: row.try_get::<i64, _>("red")? == 1,
         needs_login: row.try_get::<i64, _>("needs_login")? == 1,
+        needs_account: row.try_get::<i64, _>("account")? == 1,
         asks: row.try_get("asks")?,
         invoice_number: row.try_get("number")?,
         red_number: row.try_get("red_number")?,
@@ -227,7 +232,7 @@ fn read(row: &Row) -> Result<Invoice, DbError> {
 pub(super) async fn update(tx: &mut Connection, from: InvoiceState, to: &Invoice) -> Result<bool, DbError> {
     let updated = sqlx::query::<Sql>(
         "update invoices set state = $3, attempt = $4, red = $5, needs_login = $6, asks = $7, number = $8, \
-         red_number = $9, issued_ms = $10, next_ms = $11, trouble = $12, kind = $13 where order_number = $1 and state = $2",
+         red_number = $9, issued_ms = $10, next_ms = $11, trouble = $12, kind = $13, account = $14 where order_number = $1 and state = $2",
     )
     .bind(to.order.as_str())
     .bind(from.code())
@@ -242,6 +247,7 @@ pub(super) async fn update(tx: &mut Connection, from: InvoiceState, to: &Invoice
     .bind(to.next_ms)
     .bind(&to.trouble)
     .bind(to.kind.map_or("", InvoiceKind::code))
+    .bind(i64::from(to.needs_account))
     .execute(tx)
     .await?;
     Ok(updated.rows_affected() == 1)

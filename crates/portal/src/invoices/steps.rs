@@ -75,7 +75,9 @@ async fn step(
         // Nothing is due in any other state.
         _ => Ok(Done::default()),
     };
-    let refused = matches!(&answer, Err(ProviderError::Refused(refusal)) if refusal.why == Why::Invoice);
+    let refused_by = |why| matches!(&answer, Err(ProviderError::Refused(refusal)) if refusal.why == why);
+    let refused = refused_by(Why::Invoice);
+    row.needs_account = refused_by(Why::Account);
     let (next_ms, trouble) = match answer {
         Ok(done) if row.next_ms.is_none() || row.asks < ASKS_MAX => return Ok(done),
         Ok(_) => (None, "the provider does not finish it".to_owned()),
@@ -217,6 +219,7 @@ async fn fetch(
     Ok(Ok(Done { what: Some(What::InvoiceIssued), pdf: Some(sealed) }))
 }
 
+/// As with [`submit`], the seller's log-in is looked at first.
 async fn take_back(
     state: &AppState,
     service: &InvoiceService,
@@ -232,16 +235,23 @@ async fn take_back(
         buyer_name: title(&order),
         buyer_tax_number: tax_number(&order),
     };
-    let found = service.call(move |client| {
-        match client.red(&red.bill_id)? {
-            Red::Unknown => {}
-            other => return Ok(other),
-        }
-        client.redden(&red)?;
-        client.red(&red.bill_id)
-    });
     row.next_ms = Some(now + pause(row.asks));
-    match found.await {
+    let asked = red.bill_id.clone();
+    let mut found = service.call(move |client| client.red(&asked)).await;
+    if matches!(found, Ok(Red::Unknown)) {
+        match login(service, row, now).await {
+            Ok(false) => {}
+            Ok(true) => return Ok(Ok(Done::default())),
+            Err(error) => return Ok(Err(error)),
+        }
+        found = service.call(move |client| client.redden(&red).and_then(|()| client.red(&red.bill_id))).await;
+    }
+    if let Err(ProviderError::Refused(refusal)) = &found
+        && refusal.why == Why::Invoice
+    {
+        found = Ok(Red::Failed(refusal.to_string()));
+    }
+    match found {
         Err(error) => Ok(Err(error)),
         Ok(Red::Issued(number)) => {
             (row.state, row.red_number, row.next_ms) = (InvoiceState::Red, Some(number), None);
@@ -249,6 +259,15 @@ async fn take_back(
             Ok(Ok(Done::of(What::InvoiceRed)))
         }
         Ok(Red::Failed(why)) => {
+            let waits = match login(service, row, now).await {
+                Ok(waits) => waits,
+                Err(error) => return Ok(Err(error)),
+            };
+            if waits && row.attempt < ATTEMPTS_MAX {
+                // As with a blue one: once more, under another number, when somebody is logged in.
+                row.attempt += 1;
+                return Ok(Ok(Done::default()));
+            }
             (row.state, row.next_ms, row.trouble) = (InvoiceState::RedFailed, None, why);
             Ok(Ok(Done::of(What::InvoiceFailed)))
         }
@@ -272,7 +291,8 @@ async fn settle(
     match next.state {
         InvoiceState::Issued if next.red => (next.state, next.next_ms) = (InvoiceState::Reddening, Some(now)),
         InvoiceState::Asked | InvoiceState::Failed if next.red => {
-            (next.state, next.next_ms, next.needs_login) = (InvoiceState::Withdrawn, None, false);
+            (next.state, next.next_ms) = (InvoiceState::Withdrawn, None);
+            (next.needs_login, next.needs_account) = (false, false);
         }
         _ => {}
     }

@@ -11,10 +11,11 @@ use crate::{
     app::AppState,
     db::{Connection, Db, Sql, begin_write},
     payments::{self, PaymentError},
+    refunds,
 };
 
 /// Why an order is cancelled, in its history.
-pub(super) fn reason(actor: &Actor) -> &'static str {
+fn reason(actor: &Actor) -> &'static str {
     match actor {
         Actor::System => "逾期未支付或未修改，自动取消",
         Actor::Customer => "客户取消订单",
@@ -27,8 +28,10 @@ pub(super) fn reason(actor: &Actor) -> &'static str {
 pub enum CancelTerms {
     /// Nothing was paid: it becomes 已取消.
     Free,
-    /// What was paid goes back: it becomes 已退款.
+    /// What was paid goes back the way it came: it becomes 已退款.
     Refund,
+    /// What was paid came by no service: finance is asked to send it back, and then it becomes 已退款.
+    Ask,
     /// It cannot be cancelled; why, in Chinese and English. Nothing is said where nobody would ask.
     Never(&'static str, &'static str),
 }
@@ -39,15 +42,17 @@ pub enum CancelTerms {
 /// The database's.
 pub async fn cancel_terms(connection: &mut Connection, order: &Order) -> Result<CancelTerms, OrderError> {
     let paid = order.content.payment.is_some();
+    let by_service = paid && payments::is_paid_here(connection, &order.number).await?;
+    let way_back = if by_service { CancelTerms::Refund } else { CancelTerms::Ask };
     Ok(match order.state {
         OrderState::AwaitingPayment => CancelTerms::Free,
-        OrderState::AwaitingReview | OrderState::Rejected if paid => CancelTerms::Refund,
+        OrderState::AwaitingReview | OrderState::Rejected if paid => way_back,
         OrderState::AwaitingReview | OrderState::Rejected => CancelTerms::Free,
         OrderState::AwaitingProduction if begun(connection, &order.number).await? => CancelTerms::Never(
             "电子钥匙已开始制作，不能取消",
             "the keys are being made, the order cannot be cancelled",
         ),
-        OrderState::AwaitingProduction if paid => CancelTerms::Refund,
+        OrderState::AwaitingProduction if paid => way_back,
         OrderState::AwaitingProduction => CancelTerms::Never(
             "订单已审核通过并排入制证，不能取消",
             "the order is approved and waits to be made, it cannot be cancelled",
@@ -59,19 +64,24 @@ pub async fn cancel_terms(connection: &mut Connection, order: &Order) -> Result<
     })
 }
 
-/// As [`cancel_terms`], inside the transaction that sends money back: a station may have begun meanwhile.
+/// As [`cancel_terms`], inside the transaction that cancels: a station may have begun meanwhile, or the customer come back to an order
+/// that the portal ends because nobody did.
 ///
 /// # Errors
 /// [`OrderError::NotCancellable`]; the database's.
 pub(crate) async fn may_cancel(
-    state: &AppState,
     tx: &mut Connection,
-    number: &OrderNumber,
-) -> Result<(), OrderError> {
-    let order = known_in(tx, &state.sealer, number).await?;
-    match cancel_terms(tx, &order).await? {
-        CancelTerms::Never(zh, en) if !zh.is_empty() => Err(OrderError::NotCancellable(zh, en)),
-        _ => Ok(()),
+    order: &Order,
+    actor: &Actor,
+) -> Result<CancelTerms, OrderError> {
+    let waits = matches!(order.state, OrderState::AwaitingPayment | OrderState::Rejected);
+    match cancel_terms(tx, order).await? {
+        CancelTerms::Never(zh, en) => Err(OrderError::NotCancellable(zh, en)),
+        _ if *actor == Actor::System && !waits => Err(OrderError::NotCancellable(
+            "订单不再等待客户，不会自动取消",
+            "the order does not wait for its customer any more",
+        )),
+        terms => Ok(terms),
     }
 }
 
@@ -83,7 +93,7 @@ async fn begun(connection: &mut Connection, number: &OrderNumber) -> Result<bool
     Ok(row.bind(number.as_str()).fetch_optional(connection).await?.is_some())
 }
 
-/// 取消, as [`cancel_terms`] says. The same cancellation twice is one.
+/// 取消, as [`cancel_terms`] says; the portal itself cancels only what waits for its customer. The same cancellation twice is one.
 ///
 /// # Errors
 /// [`OrderError::NotCancellable`] with the reason; else as [`change_state`].
@@ -93,15 +103,19 @@ pub async fn cancel(state: &AppState, number: &OrderNumber, actor: &Actor) -> Re
     if matches!(order.state, OrderState::Cancelled | OrderState::Refunded) {
         return Ok(());
     }
-    match cancel_terms(&mut tx, &order).await? {
+    let now_ms = state.clock.now_ms();
+    match may_cancel(&mut tx, &order, actor).await? {
         CancelTerms::Never(zh, en) => Err(OrderError::NotCancellable(zh, en).into()),
         CancelTerms::Refund => {
             tx.rollback().await?;
             payments::refund(state, number, actor, reason(actor)).await?;
             Ok(())
         }
+        CancelTerms::Ask => {
+            refunds::ask_in(&mut tx, &order, reason(actor), actor, now_ms).await?;
+            Ok(tx.commit().await?)
+        }
         CancelTerms::Free => {
-            let now_ms = state.clock.now_ms();
             change_state(&mut tx, number, OrderState::Cancelled, actor, reason(actor), now_ms).await?;
             tx.commit().await?;
             // Money that comes all the same goes back by itself; Alipay is asked again if it does not answer now.

@@ -2,16 +2,11 @@
 
 use model::{OrderNumber, OrderState};
 
-use super::{
-    cancel::{cancel, reason},
-    store::OrderError,
-    transition::Actor,
-};
+use super::{cancel::cancel, store::OrderError, transition::Actor};
 use crate::{
     app::AppState,
     db::{Sql, damaged},
     payments::PaymentError,
-    refunds,
 };
 
 /// Orders of a programme that one turn ends.
@@ -48,9 +43,6 @@ pub async fn end_idle(state: &AppState) -> Result<(), OrderError> {
 async fn end(state: &AppState, number: &OrderNumber) -> Result<(), OrderError> {
     match cancel(state, number, &Actor::System).await {
         Ok(()) => Ok(()),
-        Err(PaymentError::NothingToRefund) => {
-            refunds::ask(state, number, reason(&Actor::System), &Actor::System).await
-        }
         Err(PaymentError::Order(error @ (OrderError::Db(_) | OrderError::Seal(_)))) => Err(error),
         Err(error) => {
             tracing::warn!(%number, %error, "an order that nobody came back to could not be ended; it is tried again");

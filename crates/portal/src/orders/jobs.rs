@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 
 use super::store::OrderError;
-use crate::db::{Db, DbError, Row, damaged};
+use crate::db::{Connection, Db, DbError, Row, Sql, damaged};
 
 /// One key to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,6 +33,20 @@ pub struct JobRow {
 pub async fn leased(db: &Db) -> Result<i64, DbError> {
     let count = "select count(*) from jobs where state = 'leased'";
     Ok(sqlx::query_scalar(count).fetch_one(db).await?)
+}
+
+/// Nobody is making a key of the order now, so that its money may go back.
+///
+/// # Errors
+/// [`OrderError::NoRefund`]; the database's.
+pub(crate) async fn not_in_work(connection: &mut Connection, number: &OrderNumber) -> Result<(), OrderError> {
+    let busy = sqlx::query::<Sql>("select 1 from jobs where order_number = $1 and state = 'leased' limit 1");
+    match busy.bind(number.as_str()).fetch_optional(connection).await? {
+        Some(_) => Err(OrderError::NoRefund(
+            "制证站正在制证，请先退回任务 (a station has its jobs: release them first)",
+        )),
+        None => Ok(()),
+    }
 }
 
 /// An order's jobs, first to last; none before approval.

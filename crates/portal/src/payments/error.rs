@@ -29,6 +29,17 @@ pub enum PaymentError {
         "该订单没有可退的支付宝款项 (nothing that came by Alipay is left to refund: look at the order's payment)"
     )]
     NothingToRefund,
+    /// Alipay has no bill of a day of which the tables know.
+    #[error(
+        "支付宝没有 {day} 的账单，而本站有 {known} 笔：账单次日 9 点后生成，请稍后再对账；仍没有则请联系支付宝 (Alipay has no bill of {day}, \
+         of which {known} lines are known here: not ready before 9 o'clock of the next day, or missing)"
+    )]
+    NoBill {
+        /// The day.
+        day: String,
+        /// Payments and refunds here.
+        known: usize,
+    },
     /// Alipay.
     #[error(transparent)]
     Alipay(#[from] AlipayError),

@@ -37,7 +37,7 @@ impl Answer {
 /// # Errors
 /// [`PaymentError::NotUsed`], or the database's; a notice that is not believed is [`Answer::Failure`].
 pub async fn notify(state: &AppState, body: &[u8]) -> Result<Answer, PaymentError> {
-    let notice = match client(state)?.notice(body) {
+    let notice = match client(state)?.client().notice(body) {
         Ok(notice) => notice,
         Err(NoticeError::Form(what)) => {
             tracing::warn!(what, "a payment notice has not the form of one");

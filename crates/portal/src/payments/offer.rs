@@ -7,7 +7,7 @@ use model::{Fen, IllegalOrderState, OrderNumber, OrderState};
 use super::{
     ask, client,
     error::PaymentError,
-    store::{self, Attempt, PaymentState, expire},
+    store::{self, Attempt, PaymentState, hurry},
     turn::look,
 };
 use crate::{
@@ -134,7 +134,7 @@ fn shown(state: &AppState, row: &Attempt) -> Result<Payment, PaymentError> {
     let page_url = match (&state.outside.alipay, open) {
         (Some(client), true) => {
             let back = format!("{}/my/orders/{}/pay", state.config.http.public_url, row.order);
-            Some(client.page_url(&offer(state, row)?, &back)?)
+            Some(client.client().page_url(&offer(state, row)?, &back)?)
         }
         _ => None,
     };
@@ -167,7 +167,7 @@ pub async fn of_order(state: &AppState, number: &OrderNumber) -> Result<Option<P
 /// [`PaymentError`]; after an error of Alipay it is closed by [`turn`](super::turn).
 pub async fn close(state: &AppState, number: &OrderNumber) -> Result<bool, PaymentError> {
     let mut tx = begin_write(&state.db).await?;
-    expire(&mut tx, number, state.clock.now_ms()).await?;
+    hurry(&mut tx, number, state.clock.now_ms()).await?;
     let open: Vec<Attempt> = store::of_order(&mut tx, number)
         .await?
         .into_iter()

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use alipay::{BillKind, BillLine};
+use alipay::{BillKind, BillLine, Client};
 use jiff::civil::Date;
 use model::Fen;
 use sqlx::Row as _;
@@ -17,7 +17,8 @@ use super::{
 use crate::{
     app::AppState,
     clock::china,
-    db::{DbError, Sql, damaged},
+    db::{DbError, Row, Sql, damaged},
+    outside::Port,
 };
 
 /// One thing that differs.
@@ -27,6 +28,8 @@ pub enum Difference {
     UnknownPayment(String, Fen),
     /// Money came that was not recorded; Alipay was asked, and this came of it.
     Unrecorded(String, Fen, Outcome),
+    /// Alipay could not be asked about a line: why.
+    Unasked(String, Fen, String),
     /// Another amount came than was recorded: in the bill, here.
     PaymentAmount(String, Fen, Fen),
     /// Money was recorded that is not in the bill.
@@ -52,6 +55,12 @@ impl fmt::Display for Difference {
             }
             Self::Unrecorded(number, fen, outcome) => {
                 write!(f, "{number}: {fen} yuan came and was not recorded; asked now: {}", outcome.code())
+            }
+            Self::Unasked(number, fen, error) => {
+                write!(
+                    f,
+                    "{number}: {fen} yuan, and Alipay could not be asked: compare the day again: {error}"
+                )
             }
             Self::PaymentAmount(number, bill, here) => {
                 write!(f, "{number}: {bill} yuan came, {here} is recorded")
@@ -96,7 +105,8 @@ struct Back {
 /// Compares Alipay's bill of a day (China's) with the tables. Money of the bill that is not recorded is asked about and taken now.
 ///
 /// # Errors
-/// Alipay's: it has the bill from about 9 o'clock of the next day. The database's.
+/// Alipay's: it has the bill from about 9 o'clock of the next day. [`PaymentError::NoBill`] for a day of which the tables know and Alipay
+/// does not; a day without trades has no bill either. The database's.
 pub async fn reconcile(state: &AppState, day: Date) -> Result<Reconciliation, PaymentError> {
     let client = client(state)?;
     let bill = ask(&client, move |client| client.bill(day)).await?;
@@ -104,6 +114,10 @@ pub async fn reconcile(state: &AppState, day: Date) -> Result<Reconciliation, Pa
     let mut differences = Vec::new();
     let mut paid = of_day(state, from_ms, to_ms).await?;
     let mut back = refunds_of_day(state, from_ms, to_ms).await?;
+    if bill.is_none() && !(paid.is_empty() && back.is_empty()) {
+        return Err(PaymentError::NoBill { day: day.to_string(), known: paid.len() + back.len() });
+    }
+    let bill = bill.unwrap_or_default();
     for line in &bill {
         let found = match &line.kind {
             BillKind::Payment => {
@@ -118,7 +132,9 @@ pub async fn reconcile(state: &AppState, day: Date) -> Result<Reconciliation, Pa
         differences.extend(found);
     }
     differences.extend(paid.into_iter().map(|(number, fen)| Difference::MissingPayment(number, fen)));
-    differences.extend(back.into_iter().map(|(number, fen)| Difference::MissingRefund(number, fen)));
+    for (request, back) in back {
+        differences.extend(missing_refund(&client, request, back).await?);
+    }
     Ok(Reconciliation { lines: bill.len(), differences })
 }
 
@@ -131,35 +147,43 @@ fn bounds(day: Date) -> Result<(i64, i64), DbError> {
 }
 
 async fn of_day(state: &AppState, from_ms: i64, to_ms: i64) -> Result<BTreeMap<String, Fen>, DbError> {
-    amounts(
-        state,
-        "select out_trade_no as number, paid_fen as fen from payments where paid_ms >= $1 and paid_ms < $2",
-        from_ms,
-        to_ms,
-    )
-    .await
+    let sql = "select out_trade_no, paid_fen from payments where paid_ms >= $1 and paid_ms < $2";
+    let rows = sqlx::query::<Sql>(sql).bind(from_ms).bind(to_ms).fetch_all(&state.db).await?;
+    let amount = |row: &Row| {
+        Ok((row.try_get("out_trade_no")?, Fen(row.try_get::<i64, _>("paid_fen")?.unsigned_abs())))
+    };
+    rows.iter().map(amount).collect()
 }
 
+/// By their numbers at Alipay: the payment and the amount. When they are done is when this portal learned of it.
 async fn refunds_of_day(
     state: &AppState,
     from_ms: i64,
     to_ms: i64,
-) -> Result<BTreeMap<String, Fen>, DbError> {
-    let sql = "select out_request_no as number, amount_fen as fen from refunds where done_ms >= $1 and done_ms < $2";
-    amounts(state, sql, from_ms, to_ms).await
+) -> Result<BTreeMap<String, (String, Fen)>, DbError> {
+    let sql =
+        "select out_request_no, out_trade_no, amount_fen from refunds where done_ms >= $1 and done_ms < $2";
+    let rows = sqlx::query::<Sql>(sql).bind(from_ms).bind(to_ms).fetch_all(&state.db).await?;
+    let refund = |row: &Row| {
+        let amount = Fen(row.try_get::<i64, _>("amount_fen")?.unsigned_abs());
+        Ok((row.try_get("out_request_no")?, (row.try_get("out_trade_no")?, amount)))
+    };
+    rows.iter().map(refund).collect()
 }
 
-async fn amounts(
-    state: &AppState,
-    sql: &'static str,
-    from_ms: i64,
-    to_ms: i64,
-) -> Result<BTreeMap<String, Fen>, DbError> {
-    let rows = sqlx::query::<Sql>(sql).bind(from_ms).bind(to_ms).fetch_all(&state.db).await?;
-    let amount = |row: &crate::db::Row| {
-        Ok((row.try_get("number")?, Fen(row.try_get::<i64, _>("fen")?.unsigned_abs())))
-    };
-    rows.iter().map(amount).collect()
+/// A refund that this day's bill does not have. It may stand in that of the day before: learned of after midnight, or tried again.
+async fn missing_refund(
+    client: &Port<Client>,
+    request: String,
+    (trade, amount): (String, Fen),
+) -> Result<Option<Difference>, PaymentError> {
+    let number = request.clone();
+    match ask(client, move |client| client.refunded(&trade, &number, amount)).await {
+        Ok(true) => Ok(None),
+        Ok(false) => Ok(Some(Difference::MissingRefund(request, amount))),
+        Err(PaymentError::Alipay(error)) => Ok(Some(Difference::Unasked(request, amount, error.to_string()))),
+        Err(error) => Err(error),
+    }
 }
 
 async fn payment(state: &AppState, line: &BillLine) -> Result<Option<Difference>, PaymentError> {
@@ -170,10 +194,11 @@ async fn payment(state: &AppState, line: &BillLine) -> Result<Option<Difference>
     Ok(match &row {
         Attempt { paid: Some(here), .. } if *here == line.amount => None,
         Attempt { paid: Some(here), .. } => Some(Difference::PaymentAmount(number, line.amount, *here)),
-        Attempt { paid: None, .. } => {
-            let outcome = look(state, &client(state)?, &row, false).await?;
-            Some(Difference::Unrecorded(number, line.amount, outcome))
-        }
+        Attempt { paid: None, .. } => Some(match look(state, &client(state)?, &row, false).await {
+            Ok(outcome) => Difference::Unrecorded(number, line.amount, outcome),
+            Err(PaymentError::Alipay(error)) => Difference::Unasked(number, line.amount, error.to_string()),
+            Err(error) => return Err(error),
+        }),
     })
 }
 

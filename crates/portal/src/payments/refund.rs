@@ -1,7 +1,5 @@
 //! Money that goes back: written down first, then asked of Alipay under one number until it says that the money moved.
 
-use std::sync::Arc;
-
 use alipay::{AlipayError, Client, Refunded};
 use model::{Fen, OrderNumber, OrderState};
 use sqlx::Row as _;
@@ -15,7 +13,8 @@ use crate::{
     app::AppState,
     audit::{self, What},
     db::{Connection, DbError, Row, Sql, Transaction, begin_write, damaged, fen_column},
-    orders::{self, Actor, OrderError},
+    orders::{self, Actor, Order, OrderError},
+    outside::Port,
 };
 
 /// How often a refund is tried before it waits for an operator: some eight days, since the pauses grow to an hour.
@@ -118,11 +117,13 @@ pub(super) async fn stuck(state: &AppState, limit: i64) -> Result<Vec<Refund>, D
 }
 
 /// Sends back what an order was paid: the order becomes 已退款 with it, so that no key of it is made any more. Money of a wrong amount goes
-/// back as well, and the order stays, to be paid rightly. Asked twice it is one refund; asked again it frees one that is stuck.
+/// back as well; by itself it leaves the order as it is, to be paid rightly. Asked twice it is one refund; asked again it frees one that
+/// is stuck.
 ///
 /// # Errors
-/// [`PaymentError::NothingToRefund`], a state from which an order is not refunded, a reason as in [`orders::reject`], the database. What
-/// Alipay says is in the refund given back.
+/// [`PaymentError::NothingToRefund`], also for an order that was paid otherwise: what it was paid with is left. A state from which an
+/// order is not refunded, terms on which it is not cancelled, a reason as in [`orders::reject`], the database. What Alipay says is in the
+/// refund given back.
 pub async fn refund(
     state: &AppState,
     number: &OrderNumber,
@@ -135,31 +136,50 @@ pub async fn refund(
     }
     let now_ms = state.clock.now_ms();
     let mut tx = begin_write(&state.db).await?;
-    let paid = store::of_order(&mut tx, number).await?;
-    let refunds = of_order(&mut tx, number).await?;
-    if *actor == Actor::Customer {
-        orders::may_cancel(state, &mut tx, number).await?;
+    let order = orders::known_in(&mut tx, &state.sealer, number).await?;
+    if matches!(actor, Actor::Customer | Actor::System) && order.state != OrderState::Refunded {
+        orders::may_cancel(&mut tx, &order, actor).await?;
     }
-    let unrefunded = paid.iter().filter(|row| {
-        row.state == PaymentState::Paid
-            && !refunds.iter().any(|refund| refund.out_trade_no == row.out_trade_no)
-    });
-    // What should not have come goes back before what the order was paid with.
-    let unrefunded = unrefunded.min_by_key(|row| row.trouble.is_none());
-    if let Some(row) = unrefunded {
-        let order = orders::known_in(&mut tx, &state.sealer, number).await?;
-        if row.trouble.is_none() && order.state != OrderState::Refunded {
-            orders::change_state(&mut tx, number, OrderState::Refunded, actor, reason, now_ms).await?;
-        }
-        want_refund(&mut tx, row, row.paid.unwrap_or(row.amount), actor, reason, now_ms).await?;
-    } else if refunds.is_empty() {
+    let whole = give_back(&mut tx, &order, actor, reason, now_ms).await?;
+    let is_left = !whole && order.content.payment.is_some() && order.state != OrderState::Refunded;
+    if is_left || of_order(&mut tx, number).await?.is_empty() {
         return Err(PaymentError::NothingToRefund);
-    } else {
-        free_stuck(&mut tx, number, actor, now_ms).await?;
     }
     tx.commit().await?;
     attempt_wanted(state, number).await?;
     refund_of(state, number).await?.ok_or(PaymentError::NothingToRefund)
+}
+
+/// Lets every payment of an order that is here go back; with what it was paid with the order becomes 已退款. False if that did not come by
+/// Alipay, or is not there any more: the order stays. The caller commits, and tries the refunds with [`attempt_wanted`].
+///
+/// # Errors
+/// A station that has the order's jobs, a state from which an order is not refunded, the database.
+pub(crate) async fn give_back(
+    tx: &mut Transaction,
+    order: &Order,
+    actor: &Actor,
+    reason: &str,
+    now_ms: i64,
+) -> Result<bool, OrderError> {
+    let number = &order.number;
+    let refunds = of_order(tx, number).await?;
+    let is_new = |row: &Attempt| !refunds.iter().any(|refund| refund.out_trade_no == row.out_trade_no);
+    free_stuck(tx, number, actor, now_ms).await?;
+    let mut whole = false;
+    for row in store::of_order(tx, number).await? {
+        let came = matches!(row.state, PaymentState::Paid | PaymentState::Refunded);
+        whole |= came && row.trouble.is_none();
+        if row.state != PaymentState::Paid || row.is_gone() || !is_new(&row) {
+            continue;
+        }
+        if row.trouble.is_none() && order.state != OrderState::Refunded {
+            orders::not_in_work(tx, number).await?;
+            orders::change_state(tx, number, OrderState::Refunded, actor, reason, now_ms).await?;
+        }
+        want_refund(tx, &row, row.paid.unwrap_or(row.amount), actor, reason, now_ms).await?;
+    }
+    Ok(whole)
 }
 
 /// Lets an order's refunds that Alipay refused be tried again; false if there is none. The caller commits.
@@ -184,7 +204,10 @@ pub(super) async fn free_stuck(
 }
 
 /// Tries an order's refunds at once; what Alipay does not answer is tried again by [`turn`].
-pub(super) async fn attempt_wanted(state: &AppState, number: &OrderNumber) -> Result<(), PaymentError> {
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn attempt_wanted(state: &AppState, number: &OrderNumber) -> Result<(), PaymentError> {
     let Some(client) = &state.outside.alipay else { return Ok(()) };
     for wanted in of_order(&mut *state.db.acquire().await?, number).await? {
         if wanted.state == RefundState::Wanted {
@@ -221,7 +244,7 @@ pub(super) async fn want_refund(
 }
 
 /// Tries the refunds that are due; ends at once while Alipay does not answer.
-pub(super) async fn turn(state: &AppState, client: &Arc<Client>, limit: i64) -> Result<(), PaymentError> {
+pub(super) async fn turn(state: &AppState, client: &Port<Client>, limit: i64) -> Result<(), PaymentError> {
     let sql = format!(
         "select {COLUMNS} from refunds where state = 'wanted' and next_ms <= $1 order by next_ms, out_request_no limit $2"
     );
@@ -239,7 +262,7 @@ pub(super) async fn turn(state: &AppState, client: &Arc<Client>, limit: i64) -> 
 }
 
 /// Asks Alipay once, and writes down what it says. False while it does not answer.
-async fn attempt(state: &AppState, client: &Arc<Client>, refund: &Refund) -> Result<bool, PaymentError> {
+async fn attempt(state: &AppState, client: &Port<Client>, refund: &Refund) -> Result<bool, PaymentError> {
     let asked = refund.clone();
     let call = move |client: &Client| {
         client.refund(&asked.out_trade_no, &asked.out_request_no, asked.amount, REASON)
@@ -247,13 +270,18 @@ async fn attempt(state: &AppState, client: &Arc<Client>, refund: &Refund) -> Res
     match ask(client, call).await {
         Ok(Refunded::Done) => done(state, refund).await?,
         Ok(Refunded::Pending) => later(state, refund, "PENDING").await?,
-        Err(PaymentError::Alipay(error)) => return failed(state, refund, &error).await,
+        Err(PaymentError::Alipay(error)) => return failed(state, client, refund, &error).await,
         Err(error) => return Err(error),
     }
     Ok(true)
 }
 
-async fn failed(state: &AppState, refund: &Refund, error: &AlipayError) -> Result<bool, PaymentError> {
+async fn failed(
+    state: &AppState,
+    client: &Port<Client>,
+    refund: &Refund,
+    error: &AlipayError,
+) -> Result<bool, PaymentError> {
     let code = match error {
         AlipayError::Refused { code, .. } => code.as_str(),
         _ => "",
@@ -261,11 +289,28 @@ async fn failed(state: &AppState, refund: &Refund, error: &AlipayError) -> Resul
     if error.may_pass() {
         tracing::warn!(refund = refund.out_request_no, %error, "a refund is tried again later");
         later(state, refund, code).await?;
+    } else if has_gone(client, refund).await? {
+        done(state, refund).await?;
     } else {
         tracing::error!(refund = refund.out_request_no, %error, "Alipay refuses a refund");
         stick(state, refund, code).await?;
     }
     Ok(!code.is_empty())
+}
+
+/// What is refused may have been done long ago, and the answer lost. Alipay's silence says that it is not known.
+async fn has_gone(client: &Port<Client>, refund: &Refund) -> Result<bool, PaymentError> {
+    let asked = refund.clone();
+    let call =
+        move |client: &Client| client.refunded(&asked.out_trade_no, &asked.out_request_no, asked.amount);
+    match ask(client, call).await {
+        Ok(gone) => Ok(gone),
+        Err(PaymentError::Alipay(error)) => {
+            tracing::warn!(refund = refund.out_request_no, %error, "Alipay did not say whether it was done");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn done(state: &AppState, refund: &Refund) -> Result<(), PaymentError> {

@@ -6,7 +6,7 @@ use model::{Fen, OrderState};
 use super::{
     error::PaymentError,
     refund::want_refund,
-    store::{Attempt, PaymentState, expire},
+    store::{Attempt, GONE, PaymentState, hurry},
 };
 use crate::{
     app::AppState,
@@ -15,6 +15,9 @@ use crate::{
     orders::{self, Actor, Order},
     programmes::PaymentMethod,
 };
+
+/// How long after the end of an offer nobody can be paying it any more.
+const AFTER_END_MS: i64 = 10 * 60_000;
 
 /// What became of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub enum Outcome {
     Surplus,
     /// Money of another amount than due: an operator looks at it.
     Amount,
+    /// Money that came went back, and nobody here sent it: an operator looks at it.
+    TakenBack,
     /// There is no such payment here.
     Unknown,
 }
@@ -46,6 +51,7 @@ impl Outcome {
             Self::Waiting => "waiting",
             Self::Surplus => "surplus",
             Self::Amount => "amount",
+            Self::TakenBack => "taken_back",
             Self::Unknown => "unknown",
         }
     }
@@ -64,6 +70,7 @@ pub(super) async fn settle(
             close(tx, row, state.clock.now_ms()).await?;
             Ok(Outcome::Closed)
         }
+        (TradeStatus::Closed, PaymentState::Paid) => taken_back(tx, row, state.clock.now_ms()).await,
         (TradeStatus::Closed, _) | (_, PaymentState::Paid | PaymentState::Refunded) => Ok(Outcome::Repeated),
         (TradeStatus::Paid | TradeStatus::Finished, PaymentState::Open | PaymentState::Closed) => {
             arrived(tx, state, row, trade).await
@@ -106,11 +113,37 @@ async fn arrived(
             };
             orders::pay_in(tx, state, order, payment, &Actor::System).await?;
             // Another attempt may be open, because this one was given up.
-            expire(tx, &row.order, now_ms).await?;
+            hurry(tx, &row.order, now_ms).await?;
         }
         _ => {}
     }
     Ok(outcome)
+}
+
+/// A trade that was paid is closed once all of it went back. By a refund of ours it is known; else somebody sent it back at Alipay.
+async fn taken_back(tx: &mut Transaction, row: &Attempt, now_ms: i64) -> Result<Outcome, PaymentError> {
+    let ours = sqlx::query::<Sql>("select 1 from refunds where out_trade_no = $1").bind(&row.out_trade_no);
+    if row.is_gone() || ours.fetch_optional(&mut **tx).await?.is_some() {
+        return Ok(Outcome::Repeated);
+    }
+    // Money of a wrong amount paid nothing: it came and went. What the order was paid with leaves an order that nobody paid.
+    let (state, trouble) = match &row.trouble {
+        None => (PaymentState::Paid, GONE),
+        Some(trouble) => (PaymentState::Refunded, trouble.as_str()),
+    };
+    sqlx::query::<Sql>("update payments set state = $2, trouble = $3 where out_trade_no = $1")
+        .bind(&row.out_trade_no)
+        .bind(state.code())
+        .bind(trouble)
+        .execute(&mut **tx)
+        .await?;
+    tracing::error!(
+        payment = row.out_trade_no,
+        "money was sent back at Alipay, and nobody here asked for it"
+    );
+    let detail = format!("payment={} fen={}", row.out_trade_no, row.paid.unwrap_or(row.amount).0);
+    audit::record(tx, now_ms, &Actor::System, What::PaymentTakenBack, &row.order, &detail).await?;
+    Ok(Outcome::TakenBack)
 }
 
 /// Whether the order is paid by this money.
@@ -126,13 +159,16 @@ fn judge(order: &Order, row: &Attempt, trade: &Trade) -> Outcome {
     }
 }
 
-/// Closes an open payment here; Alipay has closed it.
+/// Closes an open payment here; Alipay has closed it, or knows of none. A code that nobody had scanned can be paid until its end all the
+/// same: Alipay is asked once more then.
 pub(super) async fn close(tx: &mut Transaction, row: &Attempt, now_ms: i64) -> Result<(), DbError> {
-    let closed =
-        sqlx::query::<Sql>("update payments set state = 'closed' where out_trade_no = $1 and state = 'open'")
-            .bind(&row.out_trade_no)
-            .execute(&mut **tx)
-            .await?;
+    let closed = sqlx::query::<Sql>(
+        "update payments set state = 'closed', next_ms = $2 where out_trade_no = $1 and state = 'open'",
+    )
+    .bind(&row.out_trade_no)
+    .bind(row.expires_ms.max(now_ms) + AFTER_END_MS)
+    .execute(&mut **tx)
+    .await?;
     if closed.rows_affected() == 1 {
         let detail = format!("payment={}", row.out_trade_no);
         audit::record(tx, now_ms, &Actor::System, What::PaymentClosed, &row.order, &detail).await?;

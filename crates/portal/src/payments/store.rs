@@ -48,6 +48,16 @@ pub(super) struct Attempt {
     pub(super) expires_ms: i64,
 }
 
+/// The trouble of money that somebody sent back at Alipay and not here.
+pub(super) const GONE: &str = "gone";
+
+impl Attempt {
+    /// Whether the money is not at Alipay any more although nobody here sent it back.
+    pub(super) fn is_gone(&self) -> bool {
+        self.trouble.as_deref() == Some(GONE)
+    }
+}
+
 /// The columns of an [`Attempt`], for a `select`.
 pub(super) const COLUMNS: &str = "out_trade_no, order_number, attempt, amount_fen, state, qr_code, paid_fen, trouble, \
      created_ms, expires_ms";
@@ -80,6 +90,16 @@ pub(super) async fn find(
     let sql = sqlx::AssertSqlSafe(format!("select {COLUMNS} from payments where out_trade_no = $1"));
     let row = sqlx::query::<Sql>(sql).bind(out_trade_no).fetch_optional(connection).await?;
     row.map(|row| attempt(&row)).transpose()
+}
+
+/// Whether what an order was paid with came by Alipay and is there.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn is_paid_here(connection: &mut Connection, number: &OrderNumber) -> Result<bool, DbError> {
+    let sql = "select 1 from payments where order_number = $1 and state = 'paid' and trouble is null limit 1";
+    let row = sqlx::query::<Sql>(sql).bind(number.as_str()).fetch_optional(connection).await?;
+    Ok(row.is_some())
 }
 
 /// Every payment of an order, the newest first.
@@ -124,14 +144,14 @@ pub(super) async fn set_next(
     Ok(())
 }
 
-/// Lets the open payment of an order run out now: Alipay is asked to close it at the next turn.
-pub(super) async fn expire(
+/// Lets Alipay be asked about the open payment of an order at the next turn, which closes it if nobody wants it any more.
+pub(super) async fn hurry(
     connection: &mut Connection,
     number: &OrderNumber,
     now_ms: i64,
 ) -> Result<(), DbError> {
     sqlx::query::<Sql>(
-        "update payments set expires_ms = $2, next_ms = $2 where order_number = $1 and state = 'open' and expires_ms > $2",
+        "update payments set next_ms = $2 where order_number = $1 and state = 'open' and next_ms > $2",
     )
     .bind(number.as_str())
     .bind(now_ms)

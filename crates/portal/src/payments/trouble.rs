@@ -20,6 +20,10 @@ const REASON: &str = "实付金额与应付不符";
 const WRONG: &str = "state = 'paid' and trouble = 'amount' \
                      and not exists (select 1 from refunds r where r.out_trade_no = payments.out_trade_no)";
 
+/// What an order was paid with, gone back by nobody here, while the order goes on.
+const GONE: &str = "state = 'paid' and trouble = 'gone' and exists (select 1 from orders o \
+                    where o.number = payments.order_number and o.state not in ('refunded', 'cancelled'))";
+
 /// Money that does not go its way by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -68,13 +72,36 @@ pub async fn troubles(state: &AppState, most: u16) -> Result<Vec<Trouble>, DbErr
     Ok(troubles)
 }
 
-/// How many [`troubles`] there are.
+/// Orders whose money was sent back at Alipay by nobody here, and which go on all the same; the oldest first, at most `most`.
+///
+/// # Errors
+/// The database's.
+pub async fn taken_back(state: &AppState, most: u16) -> Result<Vec<Trouble>, DbError> {
+    let sql = format!("select {COLUMNS} from payments where {GONE} order by paid_ms limit $1");
+    let rows =
+        sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(i64::from(most)).fetch_all(&state.db).await?;
+    let trouble = |row| {
+        let row = store::attempt(row)?;
+        let text = "款项已在支付宝后台退回，订单仍在进行 (sent back at Alipay, and the order goes on)";
+        Ok(Trouble {
+            amount: row.paid.unwrap_or(row.amount),
+            order: row.order,
+            out_trade_no: row.out_trade_no,
+            since_ms: row.created_ms,
+            text: text.to_owned(),
+        })
+    };
+    rows.iter().map(trouble).collect()
+}
+
+/// How many [`troubles`] and orders [`taken_back`] there are.
 ///
 /// # Errors
 /// The database's.
 pub async fn trouble_count(db: &Db) -> Result<i64, DbError> {
     let count = format!(
-        "select (select count(*) from payments where {WRONG}) + (select count(*) from refunds where state = 'stuck')"
+        "select (select count(*) from payments where {WRONG}) + (select count(*) from payments where {GONE}) \
+         + (select count(*) from refunds where state = 'stuck')"
     );
     Ok(sqlx::query_scalar::<Sql, i64>(sqlx::AssertSqlSafe(count)).fetch_one(db).await?)
 }

@@ -1,7 +1,5 @@
 //! What is done without anybody asking: lost notices made good, offers that ran out closed, refunds tried again.
 
-use std::sync::Arc;
-
 use alipay::Client;
 use model::OrderState;
 
@@ -10,15 +8,18 @@ use super::{
     error::PaymentError,
     refund,
     settle::{self, Outcome},
-    store::{self, Attempt, COLUMNS},
+    store::{self, Attempt, COLUMNS, PaymentState},
 };
 use crate::{
     app::AppState,
     db::{DbError, Sql, begin_write},
+    outside::Port,
 };
 
 /// Payments, and refunds, that one turn asks Alipay about.
 const AT_ONCE: i64 = 20;
+/// Closed ones of them: nobody waits for these.
+const CLOSED_AT_ONCE: i64 = 5;
 
 /// How long a code is likely to be in somebody's hand.
 const YOUNG_MS: i64 = 2 * 60_000;
@@ -28,15 +29,17 @@ const YOUNG_STEP_MS: i64 = 5_000;
 const STEP_MS: i64 = 30_000;
 /// How long Alipay is left alone with a question that it refused.
 const REFUSED_STEP_MS: i64 = 60_000;
+/// When Alipay is asked next about what nobody can pay any more.
+const NEVER_MS: i64 = i64::MAX;
 
-/// One turn: asks about payments that are due, the longest-waiting first, and tries refunds that are due. While Alipay does not
-/// answer the turn ends at once, and the next one begins where it ended.
+/// One turn: asks about payments that are due, the longest-waiting first, and a last time about some that were closed. While Alipay does
+/// not answer the turn ends at once, and the next one begins where it ended.
 ///
 /// # Errors
 /// The database's.
 pub async fn turn(state: &AppState) -> Result<(), PaymentError> {
     let Some(client) = state.outside.alipay.clone() else { return Ok(()) };
-    for row in due(state).await? {
+    for row in due(state, PaymentState::Open, AT_ONCE).await? {
         match look(state, &client, &row, false).await {
             Ok(_) => {}
             Err(PaymentError::Alipay(error)) => {
@@ -51,16 +54,41 @@ pub async fn turn(state: &AppState) -> Result<(), PaymentError> {
             Err(error) => return Err(error),
         }
     }
-    refund::turn(state, &client, AT_ONCE).await
+    for row in due(state, PaymentState::Closed, CLOSED_AT_ONCE).await? {
+        let next_ms = match ask_once(state, &client, &row).await {
+            Ok(_) => NEVER_MS,
+            Err(PaymentError::Alipay(error)) => {
+                tracing::warn!(payment = row.out_trade_no, %error, "Alipay was asked in vain about a closed offer");
+                if error.may_pass() { state.clock.now_ms() + STEP_MS } else { NEVER_MS }
+            }
+            Err(error) => return Err(error),
+        };
+        let mut tx = begin_write(&state.db).await?;
+        store::set_next(&mut tx, &row.out_trade_no, next_ms).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
-async fn due(state: &AppState) -> Result<Vec<Attempt>, DbError> {
+/// One turn of refunds, beside that of payments: neither waits for the other. While Alipay does not answer it ends at once.
+///
+/// # Errors
+/// The database's.
+pub async fn refund_turn(state: &AppState) -> Result<(), PaymentError> {
+    match &state.outside.alipay {
+        Some(client) => refund::turn(state, client, AT_ONCE).await,
+        None => Ok(()),
+    }
+}
+
+async fn due(state: &AppState, stands: PaymentState, most: i64) -> Result<Vec<Attempt>, DbError> {
     let sql = format!(
-        "select {COLUMNS} from payments where state = 'open' and next_ms <= $1 order by next_ms, out_trade_no limit $2"
+        "select {COLUMNS} from payments where state = $1 and next_ms <= $2 order by next_ms, out_trade_no limit $3"
     );
     let rows = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql))
+        .bind(stands.code())
         .bind(state.clock.now_ms())
-        .bind(AT_ONCE)
+        .bind(most)
         .fetch_all(&state.db)
         .await?;
     rows.iter().map(store::attempt).collect()
@@ -76,7 +104,7 @@ async fn put_off(state: &AppState, row: &Attempt, step_ms: i64) -> Result<(), Db
 /// Asks Alipay about a payment and takes what it says. One that ran out, or that `give_up` says nobody wants, is closed if unpaid.
 pub(super) async fn look(
     state: &AppState,
-    client: &Arc<Client>,
+    client: &Port<Client>,
     row: &Attempt,
     give_up: bool,
 ) -> Result<Outcome, PaymentError> {
@@ -112,7 +140,7 @@ async fn is_wanted(state: &AppState, row: &Attempt) -> Result<bool, DbError> {
 }
 
 /// One question, and its answer settled. A payment that nobody has begun is waiting.
-async fn ask_once(state: &AppState, client: &Arc<Client>, row: &Attempt) -> Result<Outcome, PaymentError> {
+async fn ask_once(state: &AppState, client: &Port<Client>, row: &Attempt) -> Result<Outcome, PaymentError> {
     let number = row.out_trade_no.clone();
     let Some(trade) = ask(client, move |client| client.query(&number)).await? else {
         return Ok(Outcome::Waiting);

@@ -162,6 +162,52 @@ fn s1_9_many_guesses_at_once_have_five_tries_all_the_same() {
 }
 
 #[test]
+fn s1_9_a_stranger_s_guesses_are_none_of_the_owner_s_tries() {
+    let phone = Phone::new(100);
+    phone.send_as(Purpose::LogIn, MOBILE, "browser-1", ["192.0.2.1", "browser-1"]).unwrap();
+    let code = phone.last();
+    for n in 0..20 {
+        assert!(!phone.check(Purpose::LogIn, MOBILE, &format!("stranger-{n}"), &code), "bound to another");
+        assert!(!phone.check(Purpose::LogIn, MOBILE, &format!("stranger-{n}"), &another(&code)));
+    }
+    for _ in 0..4 {
+        assert!(!phone.check(Purpose::LogIn, MOBILE, "browser-1", &another(&code)));
+    }
+    assert!(phone.check(Purpose::LogIn, MOBILE, "browser-1", &code));
+
+    // From a browser of one's own each guess counts, and another code is another minute's.
+    phone.later(MINUTE_MS);
+    phone.send_as(Purpose::LogIn, MOBILE, "stranger-1", ["192.0.2.2", "stranger-1"]).unwrap();
+    let code = phone.last();
+    for _ in 0..5 {
+        assert!(!phone.check(Purpose::LogIn, MOBILE, "stranger-1", &another(&code)));
+    }
+    assert!(!phone.check(Purpose::LogIn, MOBILE, "stranger-1", &code));
+    assert_eq!(wait(phone.send_as(Purpose::LogIn, MOBILE, "stranger-2", ["192.0.2.3", "stranger-2"])), 60);
+}
+
+#[test]
+fn who_asks_in_vain_waits_for_no_writer_and_holds_none_up() {
+    let phone = Phone::new(100);
+    phone.send().unwrap();
+    let state = &phone.bench.state;
+    phone.bench.runtime.block_on(async {
+        let held = portal::db::begin_write(&state.db).await.unwrap();
+        let asked = async {
+            let guess = codes::check(state, Purpose::Submit, MOBILE, "draft-2", "000000").await;
+            let again =
+                codes::send(state, Purpose::Submit, MOBILE, "draft-2", "192.0.2.9", "session-9").await;
+            (guess, again)
+        };
+        // The lock is held until they have their answers: who waits for it waits for ever.
+        let (guess, again) = tokio::time::timeout(std::time::Duration::from_secs(60), asked).await.unwrap();
+        assert!(matches!(guess, Err(CodeError::Wrong)), "{guess:?}");
+        assert!(matches!(again, Err(CodeError::Wait { seconds: 60 })), "{again:?}");
+        held.rollback().await.unwrap();
+    });
+}
+
+#[test]
 fn s1_9_a_number_is_not_bombed() {
     let phone = Phone::new(1_000);
     // Each time from another address and session.

@@ -273,6 +273,61 @@ fn s1_6_a_refunded_order_s_invoice_is_taken_back() {
 }
 
 #[test]
+fn s1_6_an_invoice_waits_for_the_tax_log_in_to_be_taken_back_too() {
+    let office = Office::new();
+    let number = office.completed(&paid_order(1));
+    office.turns(3, MINUTE_MS);
+    office.provider.control(Control { needs_login: Some(true), ..Control::default() });
+    office.to(&number, &[OrderState::Refunded]);
+    office.turns(5, 10 * MINUTE_MS);
+    assert_eq!((office.state(&number), office.needing_tax_login()), (InvoiceState::Reddening, 1));
+    // The log-in seems alive and is not: what is refused then is no failure either.
+    office
+        .provider
+        .control(Control { next: vec!["ok".to_owned(), "refuse_E9999".to_owned()], ..Control::default() });
+    office.turns(5, 10 * MINUTE_MS);
+    assert_eq!((office.state(&number), office.needing_tax_login()), (InvoiceState::Reddening, 1));
+    office.provider.control(Control { needs_login: Some(false), ..Control::default() });
+    office.turns(3, 10 * MINUTE_MS);
+    assert_eq!((office.state(&number), office.needing_tax_login()), (InvoiceState::Red, 0));
+
+    // What the provider refuses while somebody is logged in is an operator's.
+    let other = office.completed(&paid_order(1));
+    office.turns(3, MINUTE_MS);
+    let refusal = ["ok", "ok", "ok", "refuse_E9104"].map(str::to_owned).to_vec();
+    office.provider.control(Control { next: refusal, ..Control::default() });
+    office.to(&other, &[OrderState::Refunded]);
+    office.turns(2, MINUTE_MS);
+    assert_eq!(office.state(&other), InvoiceState::RedFailed);
+}
+
+#[test]
+fn an_access_token_that_ran_out_is_told_at_once_and_read_anew() {
+    let (provider, mut service) = services::invoice();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "yesterdays").unwrap();
+    service.access_token_file = Some(file.clone());
+    let outside = Outside { invoice: Some(service), ..Outside::default() };
+    let office = Office { bench: Bench::with_outside(|_| outside), provider, folder };
+    let number = office.completed(&paid_order(1));
+    office.turns(1, MINUTE_MS);
+    let finance = office.bench.operator("finance", &[portal::operators::Role::Finance]);
+    let page = office.bench.get(&finance, "/attention").1;
+    assert!(page.contains("access_token_file") && page.contains("070304"), "{page}");
+
+    // Half written: the last one is gone on with.
+    std::fs::write(&file, "").unwrap();
+    office.turns(1, 61 * MINUTE_MS);
+    assert_ne!(office.state(&number), InvoiceState::Issued);
+    std::fs::write(&file, sandbox::invoice::ACCESS_TOKEN).unwrap();
+    office.turns(3, 61 * MINUTE_MS);
+    assert_eq!(office.state(&number), InvoiceState::Issued);
+    let finance = office.bench.log_in_as("finance", "").unwrap();
+    assert!(office.bench.get(&finance, "/attention").1.contains("没有待处理的事项"));
+}
+
+#[test]
 fn s1_6_an_invoice_that_lies_here_is_sealed() {
     let office = Office::new();
     let number = office.completed(&paid_order(1));

@@ -13,6 +13,7 @@ mod invoices;
 mod languages;
 mod many_orders;
 mod messages;
+mod money;
 mod my_orders;
 mod operators;
 mod order_form;

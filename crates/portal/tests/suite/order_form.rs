@@ -176,11 +176,16 @@ fn s3_4_the_legal_representative_where_the_programme_asks() {
 
 #[test]
 fn s3_6_general_or_special_invoice() {
-    let special = json!({ "kind": "special", "title": "示例集团" });
     let mut order = legal_order("unit-first", 1, 1);
-    order["invoice"] = special;
+    order["invoice"] = json!({ "kind": "general", "title": "示例集团" });
     let invoice = read(&order).content.invoice.unwrap();
-    assert_eq!((invoice.kind, invoice.title.as_str()), (InvoiceKind::Special, "示例集团"));
+    assert_eq!((invoice.kind, invoice.title.as_str()), (InvoiceKind::General, "示例集团"));
+    order["invoice"] = json!({ "kind": "special" });
+    let invoice = read(&order).content.invoice.unwrap();
+    assert_eq!((invoice.kind, invoice.title.as_str()), (InvoiceKind::Special, "示例客车零部件有限公司"));
+    // Made out to another it has no tax number, and could never be made.
+    let foreign = json!({ "kind": "special", "title": "示例集团" });
+    assert_eq!(wrong(&order, "/invoice", foreign), ["invoice.title"]);
 }
 
 #[test]

@@ -411,9 +411,13 @@ fn s3_6_the_kind_of_invoice_is_chosen_and_it_comes_by_mail() {
     let mut fields = legal();
     fields.set("invoice.kind", "special");
     fields.set("invoice.title", "示例集团");
-    let number = shop.order(LIQUOR, "unit-first", &fields);
-    let invoice = shop.stored(&number).content.invoice.unwrap();
-    assert_eq!((invoice.kind.code(), invoice.title.as_str()), ("special", "示例集团"));
+    let draft = shop.ready(LIQUOR, "unit-first", &fields);
+    let page = shop.submit(&draft, &fields).refused();
+    assert!(mistake(&page, "invoice.title").is_some_and(|told| told.contains("须为单位名称")), "{page}");
+    fields.set("invoice.title", "");
+    shop.submit(&draft, &fields).location();
+    let invoice = shop.stored(&shop.confirm(&draft)).content.invoice.unwrap();
+    assert_eq!((invoice.kind.code(), invoice.title.as_str()), ("special", "示例客车零部件有限公司"));
     assert!(shop.get(&format!("{LIQUOR}/order?product=unit-first")).ok().contains("邮箱"));
 }
 

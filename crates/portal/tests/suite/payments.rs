@@ -25,7 +25,7 @@ const DUE: Fen = Fen(30_000);
 
 pub(crate) struct Shop {
     pub(crate) bench: Bench,
-    cookie: String,
+    pub(crate) cookie: String,
     pub(crate) double: Handle,
     _keys: tempfile::TempDir,
 }
@@ -44,7 +44,7 @@ impl Shop {
                 app_key: AppKey::read(&Secret::new(std::fs::read(&keys.app_private).unwrap())).unwrap(),
                 alipay_key: PublicKey::read(&std::fs::read_to_string(&keys.alipay_public).unwrap()).unwrap(),
                 notify_url: format!("{url}{ALIPAY_NOTIFY_PATH}"),
-                timeout: Duration::from_secs(2),
+                timeout: Duration::from_secs(10),
             };
             Outside::default().with_alipay(Client::new(settings).unwrap())
         };
@@ -66,11 +66,11 @@ impl Shop {
         number.parse().unwrap()
     }
 
-    fn show(&self, number: impl std::fmt::Display) -> Value {
+    pub(crate) fn show(&self, number: impl std::fmt::Display) -> Value {
         self.bench.get_json(&self.cookie, &format!("/api/orders/{number}"))
     }
 
-    fn state(&self, number: &OrderNumber) -> String {
+    pub(crate) fn state(&self, number: &OrderNumber) -> String {
         self.show(number)["state"].as_str().unwrap().to_owned()
     }
 
@@ -82,11 +82,12 @@ impl Shop {
         self.run(payments::of_order(&self.bench.state, number)).unwrap().unwrap()
     }
 
-    fn turn(&self) {
+    pub(crate) fn turn(&self) {
         self.run(payments::turn(&self.bench.state)).unwrap();
+        self.run(payments::refund_turn(&self.bench.state)).unwrap();
     }
 
-    fn pass(&self, minutes: i64) {
+    pub(crate) fn pass(&self, minutes: i64) {
         self.bench.now_ms.fetch_add(minutes * 60_000, Ordering::SeqCst);
     }
 
@@ -122,9 +123,15 @@ impl Shop {
         self.run(query.fetch_one(&self.bench.state.db)).unwrap().get("n")
     }
 
-    fn reconcile(&self) -> Reconciliation {
-        let today = jiff::Timestamp::now().to_zoned(TimeZone::fixed(jiff::tz::offset(8))).date();
-        self.run(payments::reconcile(&self.bench.state, today)).unwrap()
+    /// The day (China's) on which the double's trades were paid.
+    pub(crate) fn day(&self) -> jiff::civil::Date {
+        let paid_ms = self.double.trades().iter().find_map(|trade| trade.paid_ms).unwrap();
+        let paid = jiff::Timestamp::from_millisecond(paid_ms).unwrap();
+        paid.to_zoned(TimeZone::fixed(jiff::tz::offset(8))).date()
+    }
+
+    pub(crate) fn reconcile(&self) -> Reconciliation {
+        self.run(payments::reconcile(&self.bench.state, self.day())).unwrap()
     }
 }
 
@@ -255,7 +262,7 @@ fn a_payment_that_is_not_known_here_is_not_acknowledged() {
         amount: DUE,
         expires: jiff::Timestamp::now() + Duration::from_secs(900),
     };
-    shop.bench.state.outside.alipay.as_ref().unwrap().precreate(&offer).unwrap();
+    shop.bench.state.outside.alipay.as_ref().unwrap().client().precreate(&offer).unwrap();
     let notice = shop.pay_untold("OTHER_1");
     assert_eq!((shop.tell(&notice), shop.tell(&notice)), ("failure".to_owned(), "failure".to_owned()));
     assert!(shop.reconcile().differences.contains(&Difference::UnknownPayment("OTHER_1".to_owned(), DUE)));
@@ -434,7 +441,7 @@ fn the_days_bill_finds_each_planted_difference() {
     let refund = Refund {
         out_request_no: "CONSOLE".to_owned(),
         fen: 1,
-        at_ms: jiff::Timestamp::now().as_millisecond(),
+        at_ms: shop.double.trades()[0].paid_ms.unwrap(),
     };
     assert!(shop.double.change(&at(&back), |trade| trade.refunds.push(refund)));
 

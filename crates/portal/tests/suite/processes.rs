@@ -2,11 +2,13 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use crate::bench::{Bench, OPERATOR, PASSWORD, paid_order};
+use crate::bench::{Bench, OPERATOR, PASSWORD, paid_order, programmes, services};
 use portal::{
+    codes::{self, CodeError, Purpose},
     db::Sql,
     leader::{self, Holder},
     orders::{self, Actor, RowOutcome},
+    outside::Outside,
 };
 use serde_json::json;
 use sqlx::Row as _;
@@ -50,6 +52,29 @@ fn log_ins_are_braked_over_all_portals_and_no_name_is_kept() {
     one.runtime.block_on(portal::operators::forget_old_tries(&one.state)).unwrap();
     let left = sqlx::query_scalar::<Sql, i64>("select count(*) from log_in_tries");
     assert_eq!(one.runtime.block_on(left.fetch_one(&one.state.db)).unwrap(), 0);
+}
+
+#[test]
+fn s1_9_forty_who_ask_at_two_portals_at_once_get_one_code() {
+    let (sms, service) = services::sms(100);
+    let beside = services::sms_of(&sms, 100);
+    let one = Bench::with_outside(|_| Outside { sms: Some(service), ..Outside::default() });
+    let other = one.beside_with(programmes(), Outside { sms: Some(beside), ..Outside::default() });
+    let sends = (0..40).map(|n| {
+        let state = if n % 2 == 0 { one.state.clone() } else { other.state.clone() };
+        let who = format!("browser-{n}");
+        async move {
+            let address = format!("198.51.100.{n}");
+            codes::send(&state, Purpose::LogIn, "13800000000", &who, &address, &who).await
+        }
+    });
+    let answers = one.runtime.block_on(futures_util::future::join_all(sends));
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
+    // The others were counted against it, or found every place at the service taken.
+    let limited = answers.iter().filter(|answer| matches!(answer, Err(CodeError::Wait { .. }))).count();
+    let crowded = answers.iter().filter(|answer| matches!(answer, Err(CodeError::NotSent))).count();
+    assert!(limited + crowded == 39 && limited > 8, "{answers:?}");
+    assert_eq!(sms.sent().len(), 1);
 }
 
 #[test]

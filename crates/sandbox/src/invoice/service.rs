@@ -202,6 +202,9 @@ fn next_number(begin: u8, invoices: &[Made]) -> String {
 fn redden(double: &Double, body: &Value) -> Value {
     let text = |field: &str| body[field].as_str().unwrap_or_default();
     let (bill, blue) = (text("billId"), text("blueElecInvoiceNumber"));
+    if double.state().needs_login {
+        return answer("E9105", "请先登录电子税务局", Value::Null);
+    }
     let done = double.change(|invoices| {
         let red = next_number(27, invoices);
         let made = invoices.iter_mut().find(|made| made.status == 2 && made.number == blue);

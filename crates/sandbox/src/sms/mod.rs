@@ -17,6 +17,7 @@ use axum::{
     extract::DefaultBodyLimit,
     routing::{get, post},
 };
+use jiff::Timestamp;
 use model::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,16 +49,19 @@ pub struct Options {
     pub access_key_secret: Secret,
     /// A file that keeps messages over a restart; without it they are forgotten.
     pub state: Option<PathBuf>,
+    /// What time messages are sent at, which they are found by.
+    pub clock: fn() -> Timestamp,
 }
 
 impl Default for Options {
-    /// A free port of 127.0.0.1, [`ACCESS_KEY_ID`], [`ACCESS_KEY_SECRET`], no file.
+    /// A free port of 127.0.0.1, [`ACCESS_KEY_ID`], [`ACCESS_KEY_SECRET`], no file, the machine's time.
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             access_key_id: ACCESS_KEY_ID.to_owned(),
             access_key_secret: Secret::from(ACCESS_KEY_SECRET),
             state: None,
+            clock: Timestamp::now,
         }
     }
 }

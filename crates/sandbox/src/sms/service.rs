@@ -100,7 +100,7 @@ fn send(double: &Double, parameters: &Parameters, fault: &Fault) -> Value {
         parameters: Value::Object(fields),
         out_id: get("OutId").to_owned(),
         biz_id: biz_id.clone(),
-        at: china(),
+        at: china((double.options.clock)()),
         status,
     };
     let kept = sent.change(|sent| {
@@ -157,9 +157,9 @@ fn get<'a>(parameters: &'a Parameters, name: &str) -> &'a str {
     parameters.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
 }
 
-fn china() -> String {
+fn china(now: jiff::Timestamp) -> String {
     let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
-    jiff::Timestamp::now().to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    now.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 fn code(code: &str, text: &str) -> Value {

@@ -200,6 +200,14 @@ fn invoice(fields: &Fields<'_>, programme: &Programme, unit: Option<&Unit>) -> O
     section.refuse_unknown(true);
     let title = title?;
     let title = if title.is_empty() { unit?.name.clone() } else { title };
+    // The unit's is the one tax number that an order says, and a special invoice is made with one alone.
+    if kind == Some(InvoiceKind::Special) && unit.is_some_and(|unit| unit.name != title) {
+        section.error(
+            "title",
+            "专用发票抬头须为单位名称 (a special invoice is made out to the unit: give its name or nothing)",
+        );
+        return None;
+    }
     Some(Some(Invoice { kind: kind?, title }))
 }
 

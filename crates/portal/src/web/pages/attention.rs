@@ -99,6 +99,7 @@ async fn parts(state: &AppState, operator: &Operator, lang: Lang) -> Result<Vec<
     let mut parts = Vec::new();
     if operator.has_any(access::MONEY_TROUBLES) {
         parts.push(money(state, lang).await?);
+        parts.push(money_taken_back(state, lang).await?);
         parts.extend(invoices(state, lang).await?);
         parts.push(mails(state, lang).await?);
     }
@@ -115,27 +116,46 @@ async fn parts(state: &AppState, operator: &Operator, lang: Lang) -> Result<Vec<
 /// One more than is shown tells that there are more.
 const ASKED: u16 = SHOWN_MAX + 1;
 
-async fn money(state: &AppState, lang: Lang) -> Result<Part, DbError> {
-    let troubles = payments::troubles(state, ASKED).await?.into_iter();
-    let line = |it: payments::Trouble| Line {
+fn money_line(lang: Lang, it: payments::Trouble) -> Line {
+    Line {
         what: format!("¥ {} · {}", it.amount, lang.told(&it.text)),
         order: it.order,
         since_ms: it.since_ms,
-    };
+    }
+}
+
+async fn money(state: &AppState, lang: Lang) -> Result<Part, DbError> {
+    let troubles = payments::troubles(state, ASKED).await?.into_iter();
     let title = lang.t("待处理的款项", "Money in trouble");
     let next = lang.t(
         "按“退回款项”由支付宝原路退回；客户可重新支付",
         "Send it back: it returns by Alipay to who paid, and the customer may pay anew",
     );
-    let mut part = Part::new("payments", title, next, troubles.map(line).collect());
+    let lines = troubles.map(|it| money_line(lang, it)).collect();
+    let mut part = Part::new("payments", title, next, lines);
     part.each = Some(("/attention/payments/{number}", lang.t("退回款项", "Send back")));
     Ok(part)
 }
 
-/// Those that wait for the log-in go on by themselves; the others are asked for again.
-async fn invoices(state: &AppState, lang: Lang) -> Result<[Part; 2], DbError> {
+/// Nothing is left to send back: the order is ended by the two people who end any paid one.
+async fn money_taken_back(state: &AppState, lang: Lang) -> Result<Part, DbError> {
+    let found = payments::taken_back(state, ASKED).await?.into_iter();
+    let title = lang.t("在支付宝后台退回的款项", "Money sent back at Alipay");
+    let next = lang.t(
+        "在订单页申请退款，由另一人批准：订单变为已退款，不再制证；如属误退，请客户重新付款后再办理",
+        "Ask for the refund on the order's page and let another approve it: the order ends and nothing is made; \
+         if it was a mistake, have the customer pay again first",
+    );
+    let lines = found.map(|it| money_line(lang, it)).collect();
+    Ok(Part::new("taken-back", title, next, lines))
+}
+
+/// Those that wait for the log-in or the account go on by themselves; the others are asked for again.
+async fn invoices(state: &AppState, lang: Lang) -> Result<[Part; 3], DbError> {
     let found = invoices::needing_person(&state.db, ASKED).await?;
-    let (waiting, failed): (Vec<_>, Vec<_>) = found.into_iter().partition(|(.., it)| it.needs_login);
+    let (waiting, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|(.., it)| it.needs_login);
+    let (refused, failed): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|(.., it)| it.needs_account && !it.needs_operator);
     let line = |(order, since_ms, it): (OrderNumber, i64, InvoiceRow)| {
         let state = lang.t(it.state.words().0, it.state.words().1);
         let colon = if it.trouble.is_empty() { "" } else { lang.t("：", ": ") };
@@ -150,13 +170,22 @@ async fn invoices(state: &AppState, lang: Lang) -> Result<[Part; 2], DbError> {
         ),
         waiting.into_iter().map(line).collect(),
     );
+    let refused = Part::new(
+        "invoice-account",
+        lang.t("开票账户被拒绝的发票", "Invoices whose account the provider refuses"),
+        lang.t(
+            "换上有效的令牌文件（access_token_file），或核对配置 [invoice]；一小时内自动继续",
+            "Put a valid token into access_token_file, or look at [invoice] in the config; they go on within an hour",
+        ),
+        refused.into_iter().map(line).collect(),
+    );
     let failed = Part::new(
         "invoices",
         lang.t("未开成的发票", "Invoices that failed"),
         lang.t("查明原因后，在订单页按“重新开具”", "Look why, then press Try again on the order's page"),
         failed.into_iter().map(line).collect(),
     );
-    Ok([waiting, failed])
+    Ok([waiting, refused, failed])
 }
 
 async fn mails(state: &AppState, lang: Lang) -> Result<Part, DbError> {

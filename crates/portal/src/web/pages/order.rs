@@ -116,10 +116,15 @@ impl OrderPage {
         !asked && paid && possible && self.frame.may_post("POST", "/orders/{number}/refund")
     }
 
+    /// Whether the refund waits for a decision: it was asked for, and the money did not go back meanwhile.
+    fn is_open(&self, refund: &RefundRequest) -> bool {
+        refund.state == "asked" && self.order.state.become_state(OrderState::Refunded).is_ok()
+    }
+
     /// Whether who is logged in may decide about the refund: it waits, and somebody else asked.
     fn may_decide_refund(&self, refund: &RefundRequest) -> bool {
         let own = self.frame.operator.as_ref().is_some_and(|operator| operator.name == refund.asked_by);
-        refund.state == "asked" && !own && self.frame.may_post("POST", "/orders/{number}/refund/decision")
+        self.is_open(refund) && !own && self.frame.may_post("POST", "/orders/{number}/refund/decision")
     }
 
     fn time(&self, ms: &i64) -> String {

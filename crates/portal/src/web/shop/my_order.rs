@@ -16,7 +16,7 @@ use crate::{
     orders::{self, Actor, CancelTerms, Order, OrderError},
     payments::{self, PaymentError, Refund, RefundState},
     pictures::{self, Picture},
-    stations,
+    refunds, stations,
     web::{
         answer::{log_trouble, order_status, payment_status},
         lang::Lang,
@@ -39,6 +39,8 @@ struct MyOrderPage {
     pictures: Vec<Picture>,
     /// What goes back, once a refund was asked for.
     refund: Option<Refund>,
+    /// Whether finance was asked to send the money back, and has not yet.
+    is_asked: bool,
     /// What comes next, in a sentence.
     next: String,
     /// Whether and how the order can be cancelled.
@@ -144,6 +146,7 @@ async fn my_order_page(
         cancel: orders::cancel_terms(&mut *state.db.acquire().await?, &order).await?,
         pictures: pictures::list(&state.db, number.as_str()).await.or_else(no_pictures)?,
         refund: payments::refund_of(state, number).await?,
+        is_asked: refunds::is_waiting(&state.db, number).await?,
         order,
         message,
     })

@@ -11,7 +11,7 @@ use portal::{
     payments,
     pictures::{self, PictureKind},
 };
-use sandbox::alipay::{APP_ID, Handle, Keys, Options, SELLER_ID};
+use sandbox::alipay::{APP_ID, Handle, Keys, NoticeFault, Options, SELLER_ID};
 use serde_json::json;
 
 use super::{MOBILE, OTHER, customer, execute, state_of, unpaid_order};
@@ -178,6 +178,39 @@ fn money_for_a_cancelled_order_goes_back() {
     assert_eq!(state_of(&shop.bench, &number), OrderState::Cancelled);
     assert_eq!(shop.get(&number, "/pay").0, 303, "there is nothing to pay any more");
     assert_eq!(shop.get(&number, "/payment.json").1, r#"{"payment":"over"}"#);
+
+    // The code was photographed before.
+    let trade = shop.double.trades()[0].out_trade_no.clone();
+    assert!(shop.double.pay_untold(&trade));
+    let notice = shop.double.notice(&trade, NoticeFault::None).unwrap();
+    for _ in 0..2 {
+        let url = format!("{}{ALIPAY_NOTIFY_PATH}", shop.bench.url);
+        let request = shop.bench.agent().post(url).content_type("application/x-www-form-urlencoded");
+        assert_eq!(request.send(&notice).unwrap().body_mut().read_to_string().unwrap(), "success");
+        shop.bench.runtime.block_on(payments::refund_turn(&shop.bench.state)).unwrap();
+    }
+    let trades = shop.double.trades();
+    assert_eq!((trades.len(), trades[0].refunds.len(), trades[0].refunded()), (1, 1, 30_000));
+    assert_eq!(state_of(&shop.bench, &number), OrderState::Cancelled);
+}
+
+#[test]
+fn an_order_paid_by_hand_is_cancelled_by_asking_finance_for_the_money() {
+    let shop = Shop::new();
+    let number = shop.bench.place(&shop.operator, &crate::bench::paid_order(1));
+    let (_, page) = shop.get(&number, "");
+    assert!(page.contains("未经在线支付") && !page.contains("已付款项将原路退回"), "{page}");
+    for _ in 0..2 {
+        assert_eq!(shop.post(&number, "/cancel").0, 303);
+        let (_, page) = shop.get(&number, "");
+        assert!(page.contains("已提交退款申请") && !page.contains("确认取消订单"), "{page}");
+    }
+    assert_eq!(state_of(&shop.bench, &number), OrderState::AwaitingReview);
+    assert!(shop.bench.get(&shop.operator, "/refunds").1.contains(&number));
+    let path = format!("/orders/{number}/refund/decision");
+    assert_eq!(shop.bench.post_form(&shop.operator, &path, &[("approve", "true")]).0, 303);
+    assert_eq!(state_of(&shop.bench, &number), OrderState::Refunded);
+    assert!(!shop.get(&number, "").1.contains("已提交退款申请"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{
     process::Command,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU16, Ordering},
     },
 };
 
@@ -350,8 +350,13 @@ pub fn assert_refused(answer: &Down, code: RefusedCode) {
     }
 }
 
+/// A port that nobody listens on, below the range of outgoing connections; processes of tests look in places far from each other.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 200).unwrap() * 40;
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let mut ports = (0..4000).map(|_| 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 8000);
+    ports.find(free).expect("a free port between 20000 and 28000")
 }
 
 /// The shipped config, brought to a temporary folder.
