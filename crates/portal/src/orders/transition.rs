@@ -124,7 +124,7 @@ pub async fn approve(
     actor: &Actor,
     seen: Option<i64>,
 ) -> Result<(), OrderError> {
-    certifiable(state, number).await?;
+    certifiable(state, &known(state, number).await?).await?;
     let mut tx = begin_write(&state.db).await?;
     if has_jobs(&mut tx, number).await? {
         return Ok(());
@@ -157,21 +157,20 @@ fn unchanged(order: Option<&Standing>, seen: Option<i64>) -> Result<(), OrderErr
 }
 
 /// Rehearses the certificates while the customer can still correct the order. Later it would cost keys.
-pub(crate) async fn certifiable(state: &AppState, number: &OrderNumber) -> Result<(), OrderError> {
-    let order = known(state, number).await?;
+pub(crate) async fn certifiable(state: &AppState, order: &Order) -> Result<(), OrderError> {
     if order.state != OrderState::AwaitingReview {
         return Ok(());
     }
     let now = state.clock.now().into();
     let rehearsed = async {
         let subject = stations::subject(&state.programmes, &order.content)?;
-        state.stage.at(now)?.certify(subject, now).await
+        state.stage.rehearse((order.number.clone(), order.changed_ms), subject, now).await
     };
     match rehearsed.await {
         Err(RehearsalError::Order(why)) => Err(OrderError::Uncertifiable(why)),
         // The machine's clock, say: no fault of the order. The bench asks again before it takes a key.
         Err(RehearsalError::Other(why)) => {
-            tracing::warn!(%number, why, "the certificates of an order could not be rehearsed");
+            tracing::warn!(number = %order.number, why, "the certificates of an order could not be rehearsed");
             Ok(())
         }
         Ok(()) => Ok(()),

@@ -169,7 +169,7 @@ fn paid(state: &AppState, order: &Order) -> Check {
 }
 
 async fn certificate(state: &AppState, order: &Order) -> Result<Check, OrderError> {
-    match orders::certifiable(state, &order.number).await {
+    match orders::certifiable(state, order).await {
         Ok(()) => Ok(Check::new(Found::Certificate, Verdict::Fine, "")),
         Err(OrderError::Uncertifiable(why)) => Ok(Check::new(Found::Certificate, Verdict::Wrong, why)),
         Err(error) => Err(error),

@@ -3,12 +3,14 @@
 //! The CA's own way is gone to its end, by a CA of the same age whose keys are forgotten: no certificate of the real CA exists unrecorded.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use ca::{CaError, CaNames, EmbeddedCa, IssueRequest, MemoryLedger};
 use gm::{SigningKey, certificate::Certificate, request::BuildError};
+use model::OrderNumber;
 
 use crate::{
     orders::OrderContent,
@@ -28,22 +30,54 @@ pub(crate) struct Rehearsal {
     csr: Vec<u8>,
 }
 
-/// The CA that rehearses for orders under review, and when it was made.
+/// Orders that are known to pass are forgotten when there are so many.
+const PASSED_MAX: usize = 10_000;
+
+/// An order as it stands: its content changes with its state alone, and each change has its time.
+type Standing = (OrderNumber, i64);
+
+/// Where orders under review are rehearsed. What passed is not rehearsed again at the next look, and at the approval after it.
 #[derive(Default)]
-pub struct Stage(Mutex<Option<(SystemTime, Arc<Rehearsal>)>>);
+pub struct Stage(Mutex<Option<Hour>>);
+
+struct Hour {
+    began: SystemTime,
+    rehearsal: Arc<Rehearsal>,
+    passed: BTreeSet<Standing>,
+}
 
 impl Stage {
-    /// The CA, made anew if it is from another hour.
-    pub(crate) fn at(&self, now: SystemTime) -> Result<Arc<Rehearsal>, RehearsalError> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((made, rehearsal)) = kept.as_ref()
-            && now.duration_since(*made).is_ok_and(|age| age < SERVES)
-        {
-            return Ok(Arc::clone(rehearsal));
+    /// Rehearses the certificates of an order that was changed last at `changed_ms`.
+    pub(crate) async fn rehearse(
+        &self,
+        order: Standing,
+        subject: ca::Subject,
+        now: SystemTime,
+    ) -> Result<(), RehearsalError> {
+        let (rehearsal, passed) = {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let current = |hour: &Hour| now.duration_since(hour.began).is_ok_and(|age| age < SERVES);
+            let hour = match kept.take().filter(current) {
+                Some(hour) => hour,
+                None => {
+                    Hour { began: now, rehearsal: Arc::new(Rehearsal::from(now)?), passed: BTreeSet::new() }
+                }
+            };
+            let hour = kept.insert(hour);
+            (Arc::clone(&hour.rehearsal), hour.passed.contains(&order))
+        };
+        if passed {
+            return Ok(());
         }
-        let rehearsal = Arc::new(Rehearsal::from(now)?);
-        *kept = Some((now, Arc::clone(&rehearsal)));
-        Ok(rehearsal)
+        rehearsal.certify(subject, now).await?;
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hour) = kept.as_mut() {
+            if hour.passed.len() >= PASSED_MAX {
+                hour.passed.clear();
+            }
+            hour.passed.insert(order);
+        }
+        Ok(())
     }
 }
 
@@ -122,5 +156,34 @@ fn of_ca(subject: CertificateSubject) -> ca::Subject {
         dn: subject.dn,
         extensions: subject.extensions.into_iter().map(extension).collect(),
         years: subject.years,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::{RehearsalError, SERVES, Stage};
+
+    fn subject(years: u8) -> ca::Subject {
+        ca::Subject { dn: vec![("CN".to_owned(), "示例公司".to_owned())], extensions: Vec::new(), years }
+    }
+
+    #[tokio::test]
+    async fn what_passed_is_rehearsed_again_when_it_changed_or_its_hour_is_over() {
+        let (stage, now) = (Stage::default(), SystemTime::now());
+        let rehearse = |changed_ms, years, now| {
+            let order = ("SAAS120261122093000000001".parse().unwrap(), changed_ms);
+            stage.rehearse(order, subject(years), now)
+        };
+        // No certificate holds for eleven years: whoever looks sees it.
+        let refused = |result| matches!(result, Err(RehearsalError::Order(_)));
+        assert!(refused(rehearse(1, 11, now).await) && refused(rehearse(1, 11, now).await));
+        rehearse(1, 1, now).await.unwrap();
+        rehearse(1, 11, now).await.unwrap();
+        assert!(refused(rehearse(2, 11, now).await));
+        rehearse(1, 11, now + SERVES / 2).await.unwrap();
+        assert!(refused(rehearse(1, 11, now + SERVES).await));
     }
 }

@@ -167,7 +167,7 @@ impl Rig {
     /// Makes orders of one that is there, until there are so many; they are spread over all states and a year.
     pub fn copy_orders(&self, until: u32) -> Result<()> {
         let states = model::OrderState::ALL;
-        let number = self.client()?.newest_order()?;
+        let number = self.client()?.newest_orders()?.remove(0);
         tokio::runtime::Runtime::new()?.block_on(async {
             sqlx::any::install_default_drivers();
             let mut connection = AnyConnection::connect(&self.database).await?;
@@ -228,9 +228,14 @@ impl Client {
         Ok(answer.body_mut().read_to_string()?)
     }
 
-    pub fn newest_order(&self) -> Result<String> {
-        let list: Value = serde_json::from_str(&self.read("/api/orders")?)?;
-        Ok(list["orders"][0]["number"].as_str().context("there is no order")?.to_owned())
+    /// The newest orders that wait for review, of which there is one at least.
+    pub fn newest_orders(&self) -> Result<Vec<String>> {
+        let list: Value = serde_json::from_str(&self.read("/api/orders?state=awaiting_review")?)?;
+        let orders = list["orders"].as_array().context("there is no list")?;
+        let number = |order: &Value| order["number"].as_str().map(str::to_owned);
+        let numbers: Vec<String> = orders.iter().filter_map(number).collect();
+        ensure!(!numbers.is_empty(), "there is no order");
+        Ok(numbers)
     }
 
     /// A customer's form, filled in and saved: each is somebody else's, from somewhere else.
