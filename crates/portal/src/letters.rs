@@ -4,7 +4,7 @@ use label::LetterData;
 
 use crate::{
     app::AppState,
-    orders::{OrderContent, Parties, Person},
+    orders::{Handler, OrderContent, Parties, Person, Unit},
     papers::PapersError,
     pictures::{Picture, PictureKind},
     programmes::{Product, Programme},
@@ -45,18 +45,9 @@ impl<'a> LetterFacts<'a> {
     #[must_use]
     pub fn of(number: &'a str, content: &'a OrderContent, programme: &'a Programme) -> Self {
         let product = programme.product(&content.product);
-        Self {
-            number,
-            platform: &programme.platform,
-            product: product.map_or(content.product.as_str(), |product| &product.title),
-            unit: &content.unit.name,
-            credit_code: &content.unit.credit_code,
-            handler: &content.handler.name,
-            mobile: &content.handler.mobile,
-            mail: &content.handler.mail,
-            legal_representative: content.legal_representative.as_ref().map(|person| person.name.as_str()),
-            holder: content.holder.as_ref().map(named),
-        }
+        let product = product.map_or(content.product.as_str(), |product| &product.title);
+        let persons = (content.legal_representative.as_ref(), content.holder.as_ref());
+        Self::stated(number, programme, product, &content.handler, &content.unit, persons)
     }
 
     /// What the letter of a form states that is not complete yet.
@@ -67,17 +58,30 @@ impl<'a> LetterFacts<'a> {
         programme: &'a Programme,
         product: &'a Product,
     ) -> Self {
+        let persons = (parties.legal_representative.as_ref(), parties.holder.as_ref());
+        Self::stated(number, programme, &product.title, &parties.handler, &parties.unit, persons)
+    }
+
+    /// One place for both: a letter printed from a form must be that of the order which the form becomes.
+    fn stated(
+        number: &'a str,
+        programme: &'a Programme,
+        product: &'a str,
+        handler: &'a Handler,
+        unit: &'a Unit,
+        (legal_representative, holder): (Option<&'a Person>, Option<&'a Person>),
+    ) -> Self {
         Self {
             number,
             platform: &programme.platform,
-            product: &product.title,
-            unit: &parties.unit.name,
-            credit_code: &parties.unit.credit_code,
-            handler: &parties.handler.name,
-            mobile: &parties.handler.mobile,
-            mail: &parties.handler.mail,
-            legal_representative: parties.legal_representative.as_ref().map(|person| person.name.as_str()),
-            holder: parties.holder.as_ref().map(named),
+            product,
+            unit: &unit.name,
+            credit_code: &unit.credit_code,
+            handler: &handler.name,
+            mobile: &handler.mobile,
+            mail: &handler.mail,
+            legal_representative: legal_representative.map(|person| person.name.as_str()),
+            holder: holder.map(named),
         }
     }
 
