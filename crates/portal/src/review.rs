@@ -2,15 +2,16 @@
 
 mod checks;
 
-use model::OrderNumber;
+use model::{OrderNumber, OrderState};
 
-pub use checks::{Check, Found, Verdict, checks};
+use checks::checks;
+pub use checks::{Check, Found, Verdict};
 
 use crate::{
     app::AppState,
     audit::{self, What},
     db::{Connection, Sql, Transaction, begin_read, begin_write, damaged},
-    orders::{Actor, Order, OrderError},
+    orders::{self, Actor, Correction, HistoryEntry, Order, OrderError},
     pictures::{self, Picture, PictureError},
 };
 
@@ -51,14 +52,19 @@ impl Queue {
 /// # Errors
 /// The database's.
 pub async fn queue(state: &AppState) -> Result<Queue, OrderError> {
+    queue_in(&mut *state.db.acquire().await?, state.clock.now_ms()).await
+}
+
+/// Claims are few, orders are not: each claim asks after its order.
+async fn queue_in(connection: &mut Connection, now_ms: i64) -> Result<Queue, OrderError> {
     let (waiting, claimed) = sqlx::query_as::<Sql, (i64, i64)>(
         "select (select count(*) from (select 1 from orders where state = 'awaiting_review' limit $2) waiting), \
-         (select count(*) from review_claims c join orders o on o.number = c.order_number \
-          where c.until_ms > $1 and o.state = 'awaiting_review')",
+         (select count(*) from review_claims c where c.until_ms > $1 \
+          and (select o.state from orders o where o.number = c.order_number) = 'awaiting_review')",
     )
-    .bind(state.clock.now_ms())
+    .bind(now_ms)
     .bind(COUNTED)
-    .fetch_one(&state.db)
+    .fetch_one(connection)
     .await?;
     Ok(Queue { waiting, claimed })
 }
@@ -144,21 +150,74 @@ async fn take(
     Ok(until_ms)
 }
 
+/// An order as a reviewer has it before him or her; all of it as of one moment.
+#[derive(Debug)]
+pub struct Review {
+    /// The order.
+    pub order: Order,
+    /// Whose it is.
+    pub claim: Claim,
+    /// How many others wait.
+    pub queue: Queue,
+    /// What the machine found.
+    pub checks: Vec<Check>,
+    /// Its papers.
+    pub papers: Vec<Picture>,
+    /// Where it has been.
+    pub history: Vec<HistoryEntry>,
+    /// What its customer corrected.
+    pub corrections: Vec<Correction>,
+}
+
 /// Opens an order for review: it is the reviewer's from now on, unless another has it. Its personal data is shown, which is on record.
+/// `None` if it does not wait for review.
 ///
 /// # Errors
-/// The database's.
-pub async fn open(state: &AppState, order: &Order, reviewer: &str) -> Result<Claim, OrderError> {
+/// [`OrderError::Unknown`], the database's.
+pub async fn open(
+    state: &AppState,
+    number: &OrderNumber,
+    reviewer: &str,
+) -> Result<Option<Review>, OrderError> {
     let now_ms = state.clock.now_ms();
-    let mut tx = begin_write(&state.db).await?;
-    if let Some((other, until_ms)) = holder(&mut tx, &order.number, reviewer, now_ms).await? {
-        return Ok(Claim::Other(other, until_ms));
+    let Some(claim) = claim(state, number, reviewer, now_ms).await? else { return Ok(None) };
+    let mut tx = begin_read(&state.db).await?;
+    let order = orders::known_in(&mut tx, &state.sealer, number).await?;
+    if order.state != OrderState::AwaitingReview {
+        return Ok(None);
     }
-    let until_ms = take(&mut tx, &order.number, reviewer, now_ms).await?;
+    let papers = papers(&mut tx, number).await?;
+    Ok(Some(Review {
+        claim,
+        queue: queue_in(&mut tx, now_ms).await?,
+        checks: checks(state, &mut tx, &order, &papers).await?,
+        papers,
+        history: orders::history(&mut *tx, number).await?,
+        corrections: orders::corrections(&mut tx, number).await?,
+        order,
+    }))
+}
+
+/// Whose the order is now; the reviewer's, if it was nobody's. `None` if it does not wait for review.
+async fn claim(
+    state: &AppState,
+    number: &OrderNumber,
+    reviewer: &str,
+    now_ms: i64,
+) -> Result<Option<Claim>, OrderError> {
+    let mut tx = begin_write(&state.db).await?;
+    let standing = orders::standing(&mut tx, number).await?;
+    if standing.ok_or_else(|| OrderError::Unknown(number.clone()))?.state != OrderState::AwaitingReview {
+        return Ok(None);
+    }
+    if let Some((other, until_ms)) = holder(&mut tx, number, reviewer, now_ms).await? {
+        return Ok(Some(Claim::Other(other, until_ms)));
+    }
+    let until_ms = take(&mut tx, number, reviewer, now_ms).await?;
     let who = Actor::Operator(reviewer.to_owned());
-    audit::record(&mut tx, now_ms, &who, What::NumbersRevealed, &order.number, "reason=review").await?;
+    audit::record(&mut tx, now_ms, &who, What::NumbersRevealed, number, "reason=review").await?;
     tx.commit().await?;
-    Ok(Claim::Own(until_ms))
+    Ok(Some(Claim::Own(until_ms)))
 }
 
 /// Who else has the order now.
@@ -178,8 +237,8 @@ async fn holder(
 ///
 /// # Errors
 /// The database's.
-pub async fn papers(state: &AppState, number: &OrderNumber) -> Result<Vec<Picture>, OrderError> {
-    pictures::list(&state.db, number.as_str()).await.map_err(|error| match error {
+pub async fn papers(connection: &mut Connection, number: &OrderNumber) -> Result<Vec<Picture>, OrderError> {
+    pictures::list_in(connection, number.as_str()).await.map_err(|error| match error {
         PictureError::Db(error) => error.into(),
         PictureError::Seal(error) => error.into(),
         other => damaged(format!("the pictures of order {number}: {other}")).into(),

@@ -4,7 +4,7 @@ use model::OrderNumber;
 use serde_json::Value;
 
 use super::{content::OrderContent, store::OrderError};
-use crate::db::{Connection, Db, Sql, damaged};
+use crate::db::{Connection, Sql, damaged};
 
 /// One correction of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,10 @@ fn differing(path: &str, old: &Value, new: &Value, fields: &mut Vec<String>) {
 ///
 /// # Errors
 /// The database's.
-pub async fn corrections(db: &Db, number: &OrderNumber) -> Result<Vec<Correction>, OrderError> {
+pub async fn corrections(
+    connection: &mut Connection,
+    number: &OrderNumber,
+) -> Result<Vec<Correction>, OrderError> {
     let rows = sqlx::query_as::<Sql, (i64, String)>(
         "select at_ms, fields from order_corrections where order_number = $1 order by at_ms",
     );
@@ -68,5 +71,5 @@ pub async fn corrections(db: &Db, number: &OrderNumber) -> Result<Vec<Correction
         let fields = serde_json::from_str(&fields).map_err(|_| damaged("the fields of a correction"))?;
         Ok(Correction { at_ms, fields })
     };
-    rows.bind(number.as_str()).fetch_all(db).await?.into_iter().map(read).collect()
+    rows.bind(number.as_str()).fetch_all(connection).await?.into_iter().map(read).collect()
 }

@@ -8,8 +8,8 @@ use super::{
     store::OrderError,
 };
 use crate::{
-    app::AppState,
-    db::{Sql, damaged},
+    db::{Connection, Sql, damaged},
+    seal::Sealer,
 };
 
 /// Others of the same mark that are told at most.
@@ -36,15 +36,16 @@ const BY_NUMBER: &str = "select o.number, o.created_ms from order_marks m join o
 /// # Errors
 /// The database's.
 pub async fn sharing(
-    state: &AppState,
+    connection: &mut Connection,
+    sealer: &Sealer,
     order: &Order,
     mark: Mark,
     since_ms: i64,
 ) -> Result<Vec<OrderNumber>, OrderError> {
     let content = &order.content;
-    let digest = |text: &str| number_digest(&state.sealer, text);
+    let digest = |text: &str| number_digest(sealer, text);
     let (sql, digests) = match mark {
-        Mark::Mobile => (BY_MOBILE, vec![mobile_digest(&state.sealer, content)]),
+        Mark::Mobile => (BY_MOBILE, vec![mobile_digest(sealer, content)]),
         Mark::Unit => (BY_NUMBER, vec![digest(&content.unit.credit_code)]),
         Mark::Id => {
             let persons = content.legal_representative.iter().chain(&content.holder);
@@ -56,7 +57,7 @@ pub async fn sharing(
     for digest in digests {
         let rows = sqlx::query_as::<Sql, (String, i64)>(sql);
         let rows = rows.bind(digest).bind(order.number.as_str()).bind(since_ms).bind(OTHERS_MAX);
-        for (number, created_ms) in rows.fetch_all(&state.db).await? {
+        for (number, created_ms) in rows.fetch_all(&mut *connection).await? {
             let number: OrderNumber = number.parse().map_err(|_| damaged("an order number"))?;
             if !found.iter().any(|(_, known)| *known == number) {
                 found.push((created_ms, number));

@@ -1,12 +1,12 @@
 //! Orders in the database.
 
 use model::{Fen, IllegalOrderState, OrderNumber, OrderState};
-use sqlx::Row as _;
+use sqlx::{Executor, Row as _};
 
 use super::{content::Order, sealed};
 use crate::{
     app::AppState,
-    db::{Connection, Db, DbError, Row, Sql, Transaction, damaged, fen_column},
+    db::{Connection, DbError, Row, Sql, Transaction, damaged, fen_column},
     seal::{SealError, Sealer},
     webhooks,
 };
@@ -298,7 +298,10 @@ pub(crate) async fn add_history(
 ///
 /// # Errors
 /// [`OrderError::Db`].
-pub async fn history(db: &Db, number: &OrderNumber) -> Result<Vec<HistoryEntry>, OrderError> {
+pub async fn history(
+    db: impl Executor<'_, Database = Sql>,
+    number: &OrderNumber,
+) -> Result<Vec<HistoryEntry>, OrderError> {
     let rows = sqlx::query(
         "select at_ms, who, from_state, to_state, reason from order_history where order_number = $1 order by step",
     )

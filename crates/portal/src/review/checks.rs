@@ -4,6 +4,7 @@ use model::{IdentityError, OrderNumber, check_credit_code, check_id_number, chec
 
 use crate::{
     app::AppState,
+    db::Connection,
     letters::{self, LetterFacts, SheetCheck},
     orders::{self, Mark, Order, OrderError, Person},
     pictures::{Picture, PictureKind},
@@ -70,7 +71,12 @@ impl Check {
 ///
 /// # Errors
 /// The database's.
-pub async fn checks(state: &AppState, order: &Order, papers: &[Picture]) -> Result<Vec<Check>, OrderError> {
+pub(super) async fn checks(
+    state: &AppState,
+    connection: &mut Connection,
+    order: &Order,
+    papers: &[Picture],
+) -> Result<Vec<Check>, OrderError> {
     let mut checks =
         vec![id_numbers(order), unit_code(order), paid(state, order), certificate(state, order).await?];
     for (mark, found, within) in [
@@ -79,7 +85,7 @@ pub async fn checks(state: &AppState, order: &Order, papers: &[Picture]) -> Resu
         (Mark::Unit, Found::SameUnit, Some(RECENT_MS)),
     ] {
         let since = within.map_or(0, |within| order.created_ms - within);
-        let others = orders::sharing(state, order, mark, since).await?;
+        let others = orders::sharing(connection, &state.sealer, order, mark, since).await?;
         let verdict = if others.is_empty() { Verdict::Fine } else { Verdict::Look };
         checks.push(Check { orders: others, ..Check::new(found, verdict, "") });
     }

@@ -182,7 +182,7 @@ async fn order_page(
         invoice: invoices::of_order(&state.db, number).await?,
         messages: messages::of_order(state, number).await?,
         refund: refunds::of_order(&state.db, number).await?,
-        papers: review::papers(state, number).await?,
+        papers: review::papers(&mut *state.db.acquire().await?, number).await?,
         cancel: orders::cancel_terms(&mut *state.db.acquire().await?, &order).await?,
         packed_ms: orders::packed_ms(&mut *state.db.acquire().await?, number).await?,
         back: refunds::under_way(state, number).await?,

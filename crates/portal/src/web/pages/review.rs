@@ -22,7 +22,7 @@ use crate::{
     clock::china_text,
     orders::{self, Correction, HistoryEntry, Order, OrderError},
     pictures::Picture,
-    review::{self, Check, Claim, Found, Queue, Verdict},
+    review::{self, Check, Claim, Found, Queue, Review, Verdict},
     web::{answer::order_status, lang::Lang, path::OrderPath, session::Operator},
 };
 
@@ -164,25 +164,21 @@ async fn review_page(
     number: &OrderNumber,
     message: String,
 ) -> Result<Option<ReviewPage>, OrderError> {
-    let order = orders::known(state, number).await?;
-    if order.state != OrderState::AwaitingReview {
-        return Ok(None);
-    }
-    let claim = review::open(state, &order, &operator.name).await?;
-    let papers = review::papers(state, number).await?;
+    let Some(review) = review::open(state, number, &operator.name).await? else { return Ok(None) };
+    let Review { order, claim, queue, checks, papers, history, corrections } = review;
     let own = matches!(claim, Claim::Own(_));
     let programme = state.programmes.get(&order.content.programme);
     Ok(Some(ReviewPage {
         frame: Frame::new(lang, operator, "review"),
-        queue: review::queue(state).await?,
         sections: facts::for_operator(state, lang, &order, own),
-        checks: review::checks(state, &order, &papers).await?,
         papers: if own { papers } else { Vec::new() },
-        history: orders::history(&state.db, number).await?,
-        corrections: orders::corrections(&state.db, number).await?,
         reasons: programme.map(|programme| programme.review.reasons.clone()).unwrap_or_default(),
-        claim,
         order,
+        queue,
+        claim,
+        checks,
+        history,
+        corrections,
         message,
     }))
 }
