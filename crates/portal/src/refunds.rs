@@ -1,6 +1,7 @@
 //! Refunds take two people: finance asks, another approves. Then the money goes back.
 
 use model::{OrderNumber, OrderState};
+use sqlx::Executor;
 
 use crate::{
     app::AppState,
@@ -89,7 +90,10 @@ pub async fn waiting(db: &Db) -> Result<Vec<RefundRequest>, OrderError> {
 ///
 /// # Errors
 /// The database's.
-pub async fn is_waiting(db: &Db, number: &OrderNumber) -> Result<bool, OrderError> {
+pub async fn is_waiting(
+    db: impl Executor<'_, Database = Sql>,
+    number: &OrderNumber,
+) -> Result<bool, OrderError> {
     let sql = format!("select 1 from {WAITING} and r.order_number = $1");
     let row = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(number.as_str()).fetch_optional(db).await?;
     Ok(row.is_some())

@@ -193,7 +193,7 @@ pub async fn open(
         checks: checks(state, &mut tx, &order, &papers).await?,
         papers,
         history: orders::history(&mut *tx, number).await?,
-        corrections: orders::corrections(&mut tx, number).await?,
+        corrections: orders::corrections(&mut *tx, number).await?,
         order,
     }))
 }

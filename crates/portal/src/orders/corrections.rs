@@ -2,6 +2,7 @@
 
 use model::OrderNumber;
 use serde_json::Value;
+use sqlx::Executor;
 
 use super::{content::OrderContent, store::OrderError};
 use crate::db::{Connection, Sql, damaged};
@@ -61,7 +62,7 @@ fn differing(path: &str, old: &Value, new: &Value, fields: &mut Vec<String>) {
 /// # Errors
 /// The database's.
 pub async fn corrections(
-    connection: &mut Connection,
+    db: impl Executor<'_, Database = Sql>,
     number: &OrderNumber,
 ) -> Result<Vec<Correction>, OrderError> {
     let rows = sqlx::query_as::<Sql, (i64, String)>(
@@ -71,5 +72,5 @@ pub async fn corrections(
         let fields = serde_json::from_str(&fields).map_err(|_| damaged("the fields of a correction"))?;
         Ok(Correction { at_ms, fields })
     };
-    rows.bind(number.as_str()).fetch_all(connection).await?.into_iter().map(read).collect()
+    rows.bind(number.as_str()).fetch_all(db).await?.into_iter().map(read).collect()
 }

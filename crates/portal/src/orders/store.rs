@@ -57,6 +57,11 @@ pub enum OrderError {
     /// There is nothing to refund, or not now.
     #[error("{0}")]
     NoRefund(&'static str),
+    /// Its money is asked back: nobody begins a key of it before that is decided.
+    #[error(
+        "该订单有待办的退款申请，请财务先批准或拒绝 (a refund of this order is asked for: finance approves or declines it first)"
+    )]
+    RefundWaits,
     /// No such job.
     #[error("没有任务 {0} (there is no job {0}: compare the number)")]
     UnknownJob(model::JobId),

@@ -19,6 +19,7 @@ use crate::{
     drafts, invoices,
     messages::{self, MessageKind},
     programmes::Programme,
+    refunds,
     stations::{self, RehearsalError},
 };
 
@@ -116,7 +117,7 @@ fn what(from: OrderState, to: OrderState) -> What {
 /// that a person looked at, `None` if none looked.
 ///
 /// # Errors
-/// [`OrderError::Changed`] since then; [`OrderError::Uncertifiable`] if no certificate could carry what the order says; [`OrderError::SamePerson`] if the operator entered or
+/// [`OrderError::Changed`] since then; [`OrderError::Uncertifiable`] if no certificate could carry what the order says; [`OrderError::RefundWaits`]; [`OrderError::SamePerson`] if the operator entered or
 /// corrected the order; else as [`change_state`].
 pub async fn approve(
     state: &AppState,
@@ -130,6 +131,9 @@ pub async fn approve(
         return Ok(());
     }
     unchanged(standing(&mut tx, number).await?.as_ref(), seen)?;
+    if refunds::is_waiting(&mut *tx, number).await? {
+        return Err(OrderError::RefundWaits);
+    }
     if has_entered(&mut tx, number, actor).await? {
         return Err(OrderError::SamePerson(
             "录入或更正订单的人不能审核通过，请另一位审核员办理 (who entered or corrected an order does not approve it: ask another reviewer)",

@@ -9,6 +9,7 @@ use crate::{
     orders::{self, Mark, Order, OrderError, Person},
     pictures::{Picture, PictureKind},
     programmes::{IdType, Programme},
+    refunds,
 };
 
 /// Two orders of a unit within this time are worth a look.
@@ -34,6 +35,8 @@ pub enum Found {
     UnitCode,
     /// Whether the whole amount was paid.
     Paid,
+    /// Whether its money is asked back; no check where it is not.
+    Refund,
     /// Whether a certificate can carry what the order says.
     Certificate,
     /// Other orders with the handler's mobile.
@@ -79,6 +82,9 @@ pub(super) async fn checks(
 ) -> Result<Vec<Check>, OrderError> {
     let mut checks =
         vec![id_numbers(order), unit_code(order), paid(state, order), certificate(state, order).await?];
+    if refunds::is_waiting(&mut *connection, &order.number).await? {
+        checks.push(Check::new(Found::Refund, Verdict::Wrong, OrderError::RefundWaits.to_string()));
+    }
     for (mark, found, within) in [
         (Mark::Mobile, Found::SameMobile, None),
         (Mark::Id, Found::SameId, None),

@@ -94,11 +94,13 @@ async fn candidates(
         if !allowed.is_empty() && !allowed.iter().any(|profile| profiles.contains(profile)) {
             continue;
         }
-        // No other station may hold, have made or be stuck on a job of the order: its parcel is packed in one place.
+        // No other station may hold, have made or be stuck on a job of the order: its parcel is packed in one place. Nor is a key made
+        // whose money is asked back.
         let rows = sqlx::query::<Sql>(
             "select o.created_ms, o.number, count(*) as jobs from jobs j join orders o on o.number = j.order_number \
              where j.state = 'waiting' and j.profiles = $1 and o.state = 'awaiting_production' \
              and not exists (select 1 from jobs k where k.order_number = j.order_number and k.station <> $2) \
+             and not exists (select 1 from refund_requests r where r.order_number = o.number and r.state <> 'declined') \
              group by o.created_ms, o.number order by o.created_ms, o.number limit $3",
         )
         .bind(&text)

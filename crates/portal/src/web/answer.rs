@@ -59,6 +59,7 @@ pub(super) fn order_status(error: &OrderError) -> StatusCode {
         | OrderError::NotReleasable(_)
         | OrderError::Changed
         | OrderError::NotPacked
+        | OrderError::RefundWaits
         | OrderError::NotCancellable(..)
         | OrderError::NoRefund(_) => StatusCode::CONFLICT,
         OrderError::Content(_) | OrderError::Reason | OrderError::Uncertifiable(_) => {

@@ -159,9 +159,9 @@ fn no_money_goes_back_while_a_station_has_the_jobs_and_the_request_stays() {
     let (number, by_hand) = (shop.paid(), shop.order());
     shop.paid_by_hand(&by_hand);
     for number in [&number, &by_hand] {
-        shop.ask(number);
         let path = format!("/api/orders/{number}/approve");
         assert_eq!(shop.bench.post(&shop.cookie, &path, &json!({})).0, 200);
+        shop.ask(number);
     }
     shop.execute("update jobs set state = 'leased', station = 'bench-1', leased_until = 0");
     let refused = shop.refund(&number);
@@ -174,6 +174,22 @@ fn no_money_goes_back_while_a_station_has_the_jobs_and_the_request_stays() {
     assert!(shop.run(payments::refund_of(&shop.bench.state, &number)).unwrap().is_none());
     shop.decide(&by_hand, false).unwrap();
     assert_eq!(shop.request(&by_hand).unwrap().1, "declined", "declining waits for no station");
+}
+
+#[test]
+fn an_order_whose_money_is_asked_back_is_not_approved_until_that_is_declined() {
+    let shop = Shop::new();
+    let number = shop.paid();
+    shop.ask(&number);
+    let (page, approve) = (format!("/review/{number}"), format!("/api/orders/{number}/approve"));
+    assert_eq!(shop.bench.post(&shop.cookie, &approve, &json!({})).0, 409);
+    assert_eq!(shop.state(&number), "awaiting_review");
+    let seen = shop.bench.get(&shop.cookie, &page).1;
+    assert!(seen.contains("退款申请") && seen.contains("请财务先批准或拒绝"), "{seen}");
+
+    shop.decide(&number, false).unwrap();
+    assert!(!shop.bench.get(&shop.cookie, &page).1.contains("退款申请"));
+    assert_eq!(shop.bench.post(&shop.cookie, &approve, &json!({})).0, 200);
 }
 
 #[test]

@@ -66,6 +66,7 @@ impl ReviewPage {
             Found::IdNumbers => lang.t("证件号校验位", "Check digits of id numbers"),
             Found::UnitCode => lang.t("单位代码校验位", "Check character of the unit's code"),
             Found::Paid => lang.t("支付金额", "Amount paid"),
+            Found::Refund => lang.t("退款申请", "Refund asked for"),
             Found::Certificate => lang.t("证书试签", "Certificate rehearsed"),
             Found::SameMobile => lang.t("同一手机号的其他订单", "Other orders of this mobile"),
             Found::SameId => lang.t("同一证件号的其他订单", "Other orders of this document"),

@@ -54,6 +54,17 @@ on_desk!(an_order_is_worked_on_in_one_place_and_for_keys_that_fit, |portal| {
     assert_eq!(lease.jobs.iter().map(|job| &job.job).collect::<Vec<_>>(), [&JobId::new(narrow, 1)]);
 });
 
+on_desk!(no_key_is_begun_for_an_order_whose_money_is_asked_back, |portal| {
+    let order = portal.order(1);
+    let run =
+        |sql: &'static str| portal.runtime.block_on(sqlx::query(sql).execute(&portal.state.db)).unwrap();
+    run("insert into refund_requests (order_number, reason, asked_by, asked_ms, state) \
+         select number, '不需要了', 'wang', 0, 'asked' from orders");
+    assert_eq!(portal.pull(&portal.bench, 9, &[]), []);
+    run("update refund_requests set state = 'declined'");
+    assert_eq!(portal.pull(&portal.bench, 9, &[]), jobs(&order, 1));
+});
+
 on_desk!(a_lease_falls_back_unless_it_is_renewed_or_a_key_is_bound, |portal| {
     let (first, second, third) = (portal.order(1), portal.order(1), portal.order(1));
     let held = portal.pull(&portal.bench, 3, &[]);
