@@ -31,7 +31,7 @@ pub enum MessageKind<'a> {
         /// Why.
         reason: &'a str,
     },
-    /// 已发货. `order` and `waybill`.
+    /// 已发货: the parcel passed its pack check. `order` and `waybill`.
     Shipped {
         /// The parcel's.
         waybill: &'a str,

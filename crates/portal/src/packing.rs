@@ -9,7 +9,8 @@ use crate::{
     app::AppState,
     audit::{self, What},
     db::{Connection, DbError, Sql, Transaction, begin_write, damaged},
-    orders::{self, Actor, HistoryEntry, OrderError},
+    messages::{self, MessageKind},
+    orders::{self, Actor, HistoryEntry, OrderError, Standing},
 };
 
 /// Longest text taken from a scanner, in bytes.
@@ -129,7 +130,8 @@ pub async fn open(state: &AppState, waybill: &str, actor: &Actor) -> Result<Pack
     Ok(pack)
 }
 
-/// One more scan at a parcel of which some keys were scanned. With the last key the parcel is checked, and that is on record.
+/// One more scan at a parcel of which some keys were scanned. With the last key the parcel is checked, that is on record, and the customer
+/// is told that it goes.
 /// A parcel that was checked before stays as it is.
 ///
 /// # Errors
@@ -147,7 +149,7 @@ pub async fn scan(
     if pack.packed.is_some() {
         return Ok(pack);
     }
-    may_pack(&mut tx, &pack.order, actor).await?;
+    let order = may_pack(&mut tx, &pack.order, actor).await?;
     pack.mark(scanned);
     pack.mark(&[&code]);
     if code != pack.waybill && !pack.keys.iter().any(|key| key.serial == code) {
@@ -155,6 +157,7 @@ pub async fn scan(
     }
     if pack.left() == 0 {
         pack.packed = Some(record(&mut tx, &pack, actor, state.clock.now_ms()).await?);
+        messages::enqueue(&mut tx, state, &order, MessageKind::Shipped { waybill: &pack.waybill }).await?;
     }
     tx.commit().await?;
     Ok(pack)
@@ -188,7 +191,11 @@ async fn find(connection: &mut Connection, waybill: &str) -> Result<Pack, PackEr
 }
 
 /// The parcel is labelled and not gone, and these are the right hands.
-async fn may_pack(connection: &mut Connection, order: &OrderNumber, actor: &Actor) -> Result<(), PackError> {
+async fn may_pack(
+    connection: &mut Connection,
+    order: &OrderNumber,
+    actor: &Actor,
+) -> Result<Standing, PackError> {
     let standing = orders::standing(connection, order).await?;
     let standing = standing.ok_or_else(|| damaged(format!("order {order}, which has a parcel")))?;
     if standing.state != OrderState::AwaitingDelivery {
@@ -198,7 +205,7 @@ async fn may_pack(connection: &mut Connection, order: &OrderNumber, actor: &Acto
     if entered || orders::has_approved(connection, order, actor).await? {
         return Err(PackError::SamePerson);
     }
-    Ok(())
+    Ok(standing)
 }
 
 /// A scan that fits nothing: another parcel, or a key that is not of this one. The second is on record.

@@ -12,7 +12,6 @@ use super::{desk::Desk, refusal::Refusal};
 use crate::{
     audit::{self, Head, What},
     db::{Connection, DbError, Sql, Transaction, begin_write, damaged},
-    messages::{self, MessageKind},
     orders::{Actor, change_state, standing},
 };
 
@@ -261,8 +260,6 @@ async fn label_printed(
         return Ok(());
     }
     let actor = Actor::Station(station.clone());
-    let order =
-        change_state(tx, &printed.order, OrderState::AwaitingDelivery, &actor, &printed.waybill, now).await?;
-    messages::enqueue(tx, &desk.state, &order, MessageKind::Shipped { waybill: &printed.waybill }).await?;
+    change_state(tx, &printed.order, OrderState::AwaitingDelivery, &actor, &printed.waybill, now).await?;
     Ok(())
 }

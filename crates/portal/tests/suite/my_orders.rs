@@ -100,10 +100,13 @@ fn s1_11_the_time_line_tells_in_the_customer_s_words_how_far_the_order_is() {
          values ($1, 91, 0, 'station:bench-1', 'awaiting_production', 'awaiting_delivery', '')";
     execute(&bench, shipped, &number);
     let sent = page();
-    assert!(
-        sent.contains("SF7000000000001") && sent.contains("交顺丰寄出") && !sent.contains("bench-1"),
-        "{sent}"
-    );
+    assert!(sent.contains("SF7000000000001") && !sent.contains("bench-1"), "{sent}");
+    assert!(sent.contains("电子钥匙已制好") && !sent.contains("交顺丰寄出"), "nobody has packed it: {sent}");
+    let packed = "insert into order_history (order_number, step, at_ms, who, from_state, to_state, reason) \
+         values ($1, 92, 0, 'operator:packer', 'awaiting_delivery', 'awaiting_delivery', '已复核')";
+    execute(&bench, packed, &number);
+    let sent = page();
+    assert!(sent.contains("包裹已复核，交顺丰寄出") && !sent.contains("packer"), "{sent}");
 }
 
 #[test]

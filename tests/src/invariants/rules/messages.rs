@@ -17,7 +17,7 @@ pub(super) fn check(evidence: &Evidence, broken: &mut Broken) {
         let happened = ledger.changes_of(order).filter(|change| match kind {
             "approved" => change.is(Some("awaiting_review"), "awaiting_production"),
             "rejected" => change.is(None, "rejected"),
-            "shipped" => change.is(None, "awaiting_delivery"),
+            "shipped" => change.is(Some("awaiting_delivery"), "awaiting_delivery"),
             _ => false,
         });
         match happened.count() {

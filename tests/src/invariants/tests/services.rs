@@ -14,13 +14,17 @@ pub(super) fn add(evidence: &mut Evidence) {
     let ledger = &mut evidence.ledger;
     let [free, owed] = [("customer", "awaiting_review"), ("customer", "awaiting_payment")];
     let [paid, recorded] = [("system", "awaiting_review"), ("import", "awaiting_review")];
-    let [approved, shipped] =
-        [("operator:x", "awaiting_production"), ("station:bench-1", "awaiting_delivery")];
+    let [approved, labelled, packed] = [
+        ("operator:x", "awaiting_production"),
+        ("station:bench-1", "awaiting_delivery"),
+        ("operator:z", "awaiting_delivery"),
+    ];
     let [completed, back] = [("system", "completed"), ("operator:y", "refunded")];
-    ledger.history = [history("a", &[free, approved, shipped]), history("b", &[free, approved])].concat();
+    ledger.history =
+        [history("a", &[free, approved, labelled, packed]), history("b", &[free, approved])].concat();
     for (number, steps) in [
         ("p", &[owed, paid][..]),
-        ("r", &[owed, paid, approved, shipped, completed, back]),
+        ("r", &[owed, paid, approved, labelled, packed, completed, back]),
         ("h", &[recorded, back]),
         ("d", &[owed]),
     ] {

@@ -17,9 +17,9 @@ pub(super) struct Step {
     pub(super) state: OrderState,
 }
 
-/// What happened, oldest first. Work inside production changes no state and is not told.
+/// What happened, oldest first. Work inside production changes no state and is not told; the pack check does not either, and is.
 pub(super) fn steps(lang: Lang, history: &[HistoryEntry]) -> Vec<Step> {
-    let told = history.iter().filter(|entry| entry.from != Some(entry.to));
+    let told = history.iter().filter(|entry| entry.from != Some(entry.to) || entry.to == AwaitingDelivery);
     told.map(|entry| Step {
         time: china_text(entry.at_ms),
         what: happened(lang, entry.from, entry.to),
@@ -38,7 +38,10 @@ fn happened(lang: Lang, from: Option<OrderState>, to: OrderState) -> &'static st
         (_, AwaitingPayment | AwaitingReview) => lang.t("提交订单", "Order placed"),
         (_, Rejected) => lang.t("审核未通过", "Refused by the review"),
         (Some(AwaitingReview), AwaitingProduction) => lang.t("审核通过，开始制证", "Approved, to be made"),
-        (_, AwaitingDelivery) => lang.t("电子钥匙已制好，交顺丰寄出", "Keys made and handed to SF Express"),
+        (Some(AwaitingDelivery), AwaitingDelivery) => {
+            lang.t("包裹已复核，交顺丰寄出", "Parcel checked and handed to SF Express")
+        }
+        (_, AwaitingDelivery) => lang.t("电子钥匙已制好", "Keys made"),
         (_, Completed) => lang.t("订单完成", "Completed"),
         (_, Refunded) => lang.t("已退款", "Refunded"),
         (_, Cancelled) => lang.t("已取消", "Cancelled"),

@@ -1,6 +1,7 @@
 //! Parcels and labels.
 
 use model::OrderState;
+use portal::{orders::Actor, packing};
 use sandbox::sf::Fault;
 use wire::{Down, Event, LabelPrinted, Parcel, ParcelRequest, RefusedCode, Report, Up};
 
@@ -146,6 +147,12 @@ on_desk!(s1_14_the_shipped_sms_carries_the_waybill, |portal| {
         let acknowledged = portal.report(&portal.bench, &printed(&order, &waybill, id));
         assert!(matches!(acknowledged, Down::Ack(_)));
         turn(&portal);
+    }
+    assert_eq!(portal.sms.sent().len(), 1, "it is labelled, and nobody has checked it");
+    for code in ["V2", "V1", "V1"] {
+        let packer = Actor::Operator("packer".to_owned());
+        let scanned = portal.runtime.block_on(packing::scan(&portal.state, &waybill, &[], code, &packer));
+        assert_eq!(scanned.is_ok(), code == "V1", "{scanned:?}");
         turn(&portal);
     }
     let sent = portal.sms.sent();
