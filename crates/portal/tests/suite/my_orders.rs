@@ -107,6 +107,7 @@ fn s1_11_the_time_line_tells_in_the_customer_s_words_how_far_the_order_is() {
     execute(&bench, packed, &number);
     let sent = page();
     assert!(sent.contains("包裹已复核，交顺丰寄出") && !sent.contains("packer"), "{sent}");
+    assert_eq!(sent.matches("SF7000000000001").count(), 1, "{sent}");
 }
 
 #[test]

@@ -14,19 +14,22 @@ pub(super) struct Step {
     pub(super) what: &'static str,
     /// Why the order was refused; empty otherwise. What operators note for each other is theirs.
     pub(super) reason: String,
-    pub(super) state: OrderState,
+    /// Whether the waybill stands here: at the last step of the parcel.
+    pub(super) has_waybill: bool,
 }
 
 /// What happened, oldest first. Work inside production changes no state and is not told; the pack check does not either, and is.
 pub(super) fn steps(lang: Lang, history: &[HistoryEntry]) -> Vec<Step> {
     let told = history.iter().filter(|entry| entry.from != Some(entry.to) || entry.to == AwaitingDelivery);
-    told.map(|entry| Step {
+    let told: Vec<&HistoryEntry> = told.collect();
+    let parcel = told.iter().rposition(|entry| entry.to == AwaitingDelivery);
+    let step = |(at, entry): (usize, &&HistoryEntry)| Step {
         time: china_text(entry.at_ms),
         what: happened(lang, entry.from, entry.to),
         reason: if entry.to == Rejected { entry.reason.clone() } else { String::new() },
-        state: entry.to,
-    })
-    .collect()
+        has_waybill: parcel == Some(at),
+    };
+    told.iter().enumerate().map(step).collect()
 }
 
 fn happened(lang: Lang, from: Option<OrderState>, to: OrderState) -> &'static str {
