@@ -102,7 +102,7 @@ fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// A path that a route matches, about this order.
-fn concrete(route: &str, programme: &str, number: &str) -> String {
+fn concrete(route: &str, programme: &str, number: &str, picture: &str) -> String {
     route
         .replace("{programme}", programme)
         .replace("{number}", number)
@@ -110,7 +110,7 @@ fn concrete(route: &str, programme: &str, number: &str) -> String {
         .replace("{kind}", "id_front")
         .replace("{agreement}", "service")
         .replace("{name}", OPERATOR)
-        .replace("{id}", "1")
+        .replace("{id}", picture)
         .replace("{token}", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
         .replace("{station}", "bench-1")
 }
@@ -151,6 +151,19 @@ impl<'a> Victim<'a> {
         places.iter().filter_map(|at| order.pointer(at)?.as_str().map(str::to_owned)).collect()
     }
 
+    /// One of the order's pictures, as the page of a reviewer has it.
+    fn picture(&self, asker: &Asker) -> Result<String> {
+        let page = asker.ask(
+            "GET",
+            &format!("/orders/{}", self.order),
+            &[("cookie", &asker.log_in_operator()?)],
+            "",
+        )?;
+        let place = format!("/orders/{}/pictures/", self.order);
+        let id = page.text.split_once(&place).and_then(|(_, rest)| rest.split(['?', '"']).next());
+        Ok(id.with_context(|| format!("no picture on {}", page.text))?.to_owned())
+    }
+
     /// The order as an operator's program reads it, and the draft as its customer sees it.
     fn stands(&self, office: &Office) -> Result<(Value, String)> {
         let order = office.operator()?.get(&format!("/api/orders/{}", self.order))?;
@@ -166,9 +179,10 @@ impl<'a> Victim<'a> {
     /// Asks for everything about both by every route and method.
     fn is_out_of_reach(&self, asker: &Asker, cookie: &str) -> Result<()> {
         let (secrets, headers) = (self.secrets(), [("cookie", cookie), ("origin", asker.base.as_str())]);
+        let picture = self.picture(asker)?;
         for route in routes()? {
             for number in [&self.order, &self.draft] {
-                let path = concrete(&route, "xiamen-jinlong", number);
+                let path = concrete(&route, "xiamen-jinlong", number, &picture);
                 for method in METHODS {
                     let body = if method == "GET" { "" } else { "action=save&reason=x&do=disable" };
                     let answer = asker.ask(method, &path, &headers, body)?;
@@ -227,12 +241,13 @@ fn another_site_changes_nothing_by_any_route() -> Result<()> {
     let cookies = format!("{}; {}", victim.customer.desk.cookies()?, asker.log_in_operator()?);
     let own = asker.ask("GET", &format!("/orders/{}", victim.order), &[("cookie", &cookies)], "")?;
     ensure!(own.status == 200, "the cookies open nothing: {}", own.text);
+    let picture = victim.picture(&asker)?;
     let foreign = [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")];
     for route in routes()? {
         for method in ["POST", "PUT", "DELETE", "PATCH"] {
             for sign in foreign {
                 for number in [&victim.order, &victim.draft] {
-                    let path = concrete(&route, "xiamen-jinlong", number);
+                    let path = concrete(&route, "xiamen-jinlong", number, &picture);
                     let headers = [("cookie", cookies.as_str()), sign];
                     let body = "action=save&reason=x&template=1&do=disable&confirm=1";
                     let answer = asker.ask(method, &path, &headers, body)?;

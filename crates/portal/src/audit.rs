@@ -102,6 +102,10 @@ pub enum What {
     RefundDone,
     /// The payment service refuses to send money back.
     RefundStuck,
+    /// Somebody says that money Alipay refuses to send back was given back otherwise.
+    RefundTold,
+    /// It was not, after all.
+    RefundUntold,
     /// A picture of a paper came.
     PictureStored,
     /// An operator looked at a picture.
@@ -182,6 +186,8 @@ impl What {
             Self::RefundWanted => "refund.wanted",
             Self::RefundDone => "refund.done",
             Self::RefundStuck => "refund.stuck",
+            Self::RefundTold => "refund.told",
+            Self::RefundUntold => "refund.untold",
             Self::PictureStored => "picture.stored",
             Self::PictureViewed => "picture.viewed",
             Self::NumbersRevealed => "numbers.revealed",

@@ -1,7 +1,7 @@
 //! The portal's config file: file form, checks, trusted form. `config/portal.toml` explains every key.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -97,6 +97,9 @@ pub struct Http {
     pub listen: SocketAddr,
     /// The address browsers use, `https://host` or, on the machine itself, `http://127.0.0.1:port`.
     pub public_url: String,
+    /// Proxies on other machines whose word about their clients is believed, as that of proxies on this one is.
+    #[serde(default)]
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 impl Http {

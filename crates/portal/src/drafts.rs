@@ -1,7 +1,8 @@
 //! Orders being filled in (填写中). A draft has its order's number from the start and may hold any mistakes; only what is submitted is checked.
 //!
 //! It belongs to the browser that opened it, by a random token in a cookie, and to the customer who was logged in when it was saved. For
-//! anybody else it does not exist.
+//! anybody else it does not exist. What a customer's session ends by itself leaves it to the browser, so that nothing typed is lost; who logs
+//! out, or logs in after another, leaves none of the one's drafts to the other.
 
 mod fields;
 mod submit;
@@ -51,6 +52,11 @@ pub enum DraftError {
     /// A bound.
     #[error("填写中的订单过多，请先提交或删除已有的 (too many drafts: submit or delete some first)")]
     TooMany,
+    /// A bound of the network that is asked from.
+    #[error(
+        "今天从您所在的网络新建的订单过多，请明天再试，或换一个网络 (too many drafts from your network today: try again tomorrow, or from another)"
+    )]
+    TooManyNear,
     /// The machine gives no random bytes.
     #[error("暂时无法新建订单，请稍后再试 (no draft could be opened: try again later)")]
     Random,
@@ -138,12 +144,13 @@ pub struct Draft {
 }
 
 const COLUMNS: &str = "select number, programme, product, fields, saved_ms from drafts";
-const OWNED: &str = "((browser = $1 and browser <> '') or (mobile_digest = $2 and mobile_digest <> ''))";
+const OWNED: &str = "((browser = $1 and browser <> '' and ($2 = '' or mobile_digest = '' or mobile_digest = $2)) \
+     or (mobile_digest = $2 and mobile_digest <> ''))";
 
 /// Opens a draft. `form` is the random word of the empty form that was filled in: the same form sent again is the same draft.
 ///
 /// # Errors
-/// [`DraftError::TooMany`]; the database's.
+/// [`DraftError::TooMany`], [`DraftError::TooManyNear`]; the database's.
 pub async fn open(
     state: &AppState,
     owner: &Owner,
@@ -170,8 +177,11 @@ pub async fn open(
             .bind(now_ms - DAY_MS)
             .fetch_one(&mut *tx)
             .await?;
-    if mine >= OF_ONE_MAX || near >= ADDRESS_DAY_MAX {
+    if mine >= OF_ONE_MAX {
         return Err(DraftError::TooMany);
+    }
+    if near >= ADDRESS_DAY_MAX {
+        return Err(DraftError::TooManyNear);
     }
     let draft = Draft {
         number: orders::free_number(state, &mut tx).await?,
@@ -286,6 +296,21 @@ pub async fn save(state: &AppState, owner: &Owner, draft: &mut Draft) -> Result<
         .execute(&state.db)
         .await?;
     if saved.rows_affected() == 1 { Ok(()) } else { Err(DraftError::Unknown) }
+}
+
+/// Ends what a browser has of other customers' drafts than the owner's; of all customers', if nobody is logged in.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn part(connection: &mut Connection, owner: &Owner) -> Result<(), DbError> {
+    sqlx::query::<Sql>(
+        "update drafts set browser = '' where browser = $1 and browser <> '' and mobile_digest <> '' and mobile_digest <> $2",
+    )
+    .bind(&owner.browser)
+    .bind(&owner.mobile_digest)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// The owner's draft with this number.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, State, rejection::JsonRejection},
+    extract::{DefaultBodyLimit, FromRef, State, rejection::JsonRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::post,
@@ -166,6 +166,12 @@ impl From<sqlx::Error> for EnrolError {
 pub struct Enrolment {
     state: AppState,
     transport: Arc<TransportCa>,
+}
+
+impl FromRef<Enrolment> for AppState {
+    fn from_ref(enrolment: &Enrolment) -> Self {
+        enrolment.state.clone()
+    }
 }
 
 impl Enrolment {

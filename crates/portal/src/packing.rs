@@ -11,6 +11,7 @@ use crate::{
     db::{Connection, DbError, Sql, Transaction, begin_write, damaged},
     messages::{self, MessageKind},
     orders::{self, Actor, HistoryEntry, OrderError, Standing},
+    refunds,
 };
 
 /// Longest text taken from a scanner, in bytes.
@@ -200,6 +201,9 @@ async fn may_pack(
     let standing = standing.ok_or_else(|| damaged(format!("order {order}, which has a parcel")))?;
     if standing.state != OrderState::AwaitingDelivery {
         return Err(PackError::State(standing.state));
+    }
+    if refunds::is_waiting(&mut *connection, order).await? {
+        return Err(OrderError::RefundWaits.into());
     }
     let entered = orders::has_entered(connection, order, actor).await?;
     if entered || orders::has_approved(connection, order, actor).await? {

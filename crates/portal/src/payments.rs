@@ -6,6 +6,7 @@
 mod error;
 mod notices;
 mod offer;
+mod otherwise;
 mod reconcile;
 mod refund;
 mod settle;
@@ -16,12 +17,14 @@ mod turn;
 pub use error::PaymentError;
 pub use notices::{Answer, notify};
 pub use offer::{Payment, begin, close, of_order};
+pub(crate) use otherwise::transfer_number;
+pub use otherwise::{Otherwise, confirm, tell, withdraw};
 pub use reconcile::{Difference, Reconciliation, reconcile};
 pub use refund::{Refund, RefundState, refund, refund_of};
 pub(crate) use refund::{attempt_wanted, give_back};
 pub use settle::Outcome;
 pub use store::PaymentState;
-pub(crate) use store::is_paid_here;
+pub(crate) use store::{is_paid_here, was_taken_back};
 pub use trouble::{Trouble, settle_troubles, taken_back, trouble_count, troubles};
 pub use turn::{refund_turn, turn};
 

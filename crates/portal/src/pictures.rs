@@ -100,6 +100,9 @@ pub enum PictureError {
         "订单已提交或已不在修改中，图片没有更换 (the order was handed in, or is corrected no longer: its pictures stay)"
     )]
     HandedIn,
+    /// The scan of a paper by which somebody has decided.
+    #[error("审核通过后不能再换纸质材料 (the paper of an order that was decided is not replaced)")]
+    Decided,
     /// A link that is no longer good, or never was.
     #[error(
         "二维码已失效或已使用，请在电脑页面重新获取 (this code has expired or was used: get a new one on the computer's page)"

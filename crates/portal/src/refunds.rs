@@ -6,7 +6,7 @@ use sqlx::Executor;
 use crate::{
     app::AppState,
     audit::{self, What},
-    db::{Connection, Db, Sql, Transaction, begin_write, damaged},
+    db::{Connection, Db, DbError, Sql, Transaction, begin_write, damaged},
     orders::{Actor, Order, OrderError, REASON_CHARS_MAX, change_state, known_in, not_in_work},
     payments::{self, PaymentError, Refund},
 };
@@ -33,14 +33,30 @@ pub struct RefundRequest {
     pub state: String,
     /// Who decided.
     pub decided_by: Option<String>,
+    /// Whether finance transfers the money, because it came by no service.
+    pub by_hand: bool,
+    /// The transfer's number, once it was made.
+    pub transfer: Option<String>,
 }
 
-type Columns = (String, String, String, i64, String, Option<String>);
+const COLUMNS: &str =
+    "r.order_number, r.reason, r.asked_by, r.asked_ms, r.state, r.decided_by, r.by_hand, r.transfer";
+
+type Columns = (String, String, String, i64, String, Option<String>, i64, Option<String>);
 
 fn request(row: Columns) -> Result<RefundRequest, OrderError> {
-    let (order, reason, asked_by, asked_ms, state, decided_by) = row;
+    let (order, reason, asked_by, asked_ms, state, decided_by, by_hand, transfer) = row;
     let order = order.parse().map_err(|_| damaged("an order number"))?;
-    Ok(RefundRequest { order, reason, asked_by, asked_ms, state, decided_by })
+    Ok(RefundRequest {
+        order,
+        reason,
+        asked_by,
+        asked_ms,
+        state,
+        decided_by,
+        by_hand: by_hand != 0,
+        transfer,
+    })
 }
 
 /// The order's request, if a refund was ever asked for.
@@ -55,9 +71,8 @@ async fn find(
     connection: &mut Connection,
     number: &OrderNumber,
 ) -> Result<Option<RefundRequest>, OrderError> {
-    let row = sqlx::query_as::<Sql, Columns>(
-        "select order_number, reason, asked_by, asked_ms, state, decided_by from refund_requests where order_number = $1",
-    );
+    let sql = format!("select {COLUMNS} from refund_requests r where r.order_number = $1");
+    let row = sqlx::query_as::<Sql, Columns>(sqlx::AssertSqlSafe(sql));
     row.bind(number.as_str()).fetch_optional(connection).await?.map(request).transpose()
 }
 
@@ -78,10 +93,7 @@ pub async fn under_way(state: &AppState, number: &OrderNumber) -> Result<Option<
 /// # Errors
 /// The database's.
 pub async fn waiting(db: &Db) -> Result<Vec<RefundRequest>, OrderError> {
-    let sql = format!(
-        "select r.order_number, r.reason, r.asked_by, r.asked_ms, r.state, r.decided_by from {WAITING} \
-         order by r.asked_ms, r.order_number limit $1"
-    );
+    let sql = format!("select {COLUMNS} from {WAITING} order by r.asked_ms, r.order_number limit $1");
     let rows = sqlx::query_as::<Sql, Columns>(sqlx::AssertSqlSafe(sql));
     rows.bind(LIST_MAX).fetch_all(db).await?.into_iter().map(request).collect()
 }
@@ -165,7 +177,7 @@ async fn refundable(tx: &mut Transaction, order: &Order) -> Result<(), OrderErro
 }
 
 /// Approves or declines a refund. Who asked does not decide. With the approval the order is 已退款 and its money on its way back: what came
-/// by a payment service goes back by it; what came otherwise, finance sends back by hand.
+/// by a payment service goes back by it; what came otherwise, finance transfers ([`to_transfer`]).
 ///
 /// # Errors
 /// [`OrderError::SamePerson`], [`OrderError::NoRefund`] if none waits or none can be, the database's.
@@ -235,8 +247,70 @@ async fn pay_back(
     let order = known_in(tx, &state.sealer, &asked.order).await?;
     refundable(tx, &order).await?;
     let now_ms = state.clock.now_ms();
-    if !payments::give_back(tx, &order, who, &asked.reason, now_ms).await? {
-        change_state(tx, &asked.order, OrderState::Refunded, who, &asked.reason, now_ms).await?;
+    if payments::give_back(tx, &order, who, &asked.reason, now_ms).await? {
+        return Ok(());
     }
+    change_state(tx, &asked.order, OrderState::Refunded, who, &asked.reason, now_ms).await?;
+    if !payments::was_taken_back(tx, &asked.order).await? {
+        sqlx::query::<Sql>("update refund_requests set by_hand = 1 where order_number = $1")
+            .bind(asked.order.as_str())
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Refunds whose money finance has to transfer, the oldest first.
+///
+/// # Errors
+/// The database's.
+pub async fn to_transfer(db: &Db, most: u16) -> Result<Vec<RefundRequest>, OrderError> {
+    let sql = format!(
+        "select {COLUMNS} from refund_requests r where r.by_hand = 1 and r.transfer is null order by r.decided_ms limit $1"
+    );
+    let rows = sqlx::query_as::<Sql, Columns>(sqlx::AssertSqlSafe(sql));
+    rows.bind(i64::from(most)).fetch_all(db).await?.into_iter().map(request).collect()
+}
+
+/// How many [`to_transfer`] there are.
+///
+/// # Errors
+/// The database's.
+pub async fn to_transfer_count(db: &Db) -> Result<i64, DbError> {
+    let count = "select count(*) from refund_requests where by_hand = 1 and transfer is null";
+    Ok(sqlx::query_scalar::<Sql, i64>(count).fetch_one(db).await?)
+}
+
+/// Writes down that the money of an approved refund was transferred, and under which number.
+///
+/// # Errors
+/// [`OrderError::Transfer`]; [`OrderError::NoRefund`] if none waits for it; the database's.
+pub async fn transferred(
+    state: &AppState,
+    number: &OrderNumber,
+    reference: &str,
+    operator: &str,
+) -> Result<(), OrderError> {
+    let reference = payments::transfer_number(reference)?;
+    let now_ms = state.clock.now_ms();
+    let mut tx = begin_write(&state.db).await?;
+    let updated = sqlx::query::<Sql>(
+        "update refund_requests set transfer = $2, transfer_by = $3, transfer_ms = $4 \
+         where order_number = $1 and by_hand = 1 and transfer is null",
+    )
+    .bind(number.as_str())
+    .bind(reference)
+    .bind(operator)
+    .bind(now_ms)
+    .execute(&mut *tx)
+    .await?;
+    if updated.rows_affected() != 1 {
+        return Err(OrderError::NoRefund(
+            "没有待转账的退款，请刷新后再看 (no refund waits for a transfer: reload)",
+        ));
+    }
+    let who = Actor::Operator(operator.to_owned());
+    audit::record(&mut tx, now_ms, &who, What::RefundDone, number, &format!("transfer={reference}")).await?;
+    tx.commit().await?;
     Ok(())
 }

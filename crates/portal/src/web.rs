@@ -1,6 +1,7 @@
 //! The web side: API, pages, live stream. Every route but the log-in, the assets and the health check wants a session.
 
 mod access;
+mod address;
 mod answer;
 mod api;
 mod assets;
@@ -33,7 +34,7 @@ use listen::{Door, Limits};
 use tokio::net::TcpListener;
 
 pub use access::operator_routes;
-pub(crate) use session::Address;
+pub(crate) use address::Address;
 
 use crate::app::AppState;
 
@@ -74,7 +75,7 @@ pub fn router(state: AppState) -> Router {
         .route("/assets/regions.txt", get(assets::regions))
         .fallback(pages::not_found)
         .layer(middleware::from_fn(lang::remember))
-        .layer(middleware::from_fn(guard::refuse_other_sites))
+        .layer(middleware::from_fn_with_state(state.clone(), guard::refuse_other_sites))
         .layer(middleware::from_fn(guard::add_headers))
         .layer(middleware::from_fn(metrics::count))
         .layer(Extension(Arc::new(metrics::Metrics::default())))

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The inputs of the form; each is a field of an order's JSON, dotted.
-pub const FIELDS: [&str; 26] = [
+pub const FIELDS: [&str; 27] = [
     "years",
     "quantity",
     "verification",
@@ -38,6 +38,7 @@ pub const FIELDS: [&str; 26] = [
     "receiver.address",
     "invoice.kind",
     "invoice.title",
+    "invoice.tax_number",
 ];
 
 /// An input's text is cut here; the order's own limits are shorter, and told at the field.

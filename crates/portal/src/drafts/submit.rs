@@ -4,7 +4,7 @@ use model::{OrderNumber, OrderState};
 use serde_json::Value;
 use sqlx::Row as _;
 
-use super::{Draft, DraftError, FormFields, Owner, load_in, remove};
+use super::{Draft, DraftError, FormFields, Owner, load_in, part, remove};
 use crate::{
     app::AppState,
     audit::{self, What},
@@ -151,6 +151,9 @@ pub async fn submit(
     keep_agreements(&mut tx, programme, number, state.clock.now_ms()).await?;
     remove(&mut tx, number).await?;
     let session = customers::open_session(state, &mut tx, mobile).await?;
+    let now_owner =
+        Owner { browser: owner.browser.clone(), mobile_digest: customers::mobile_digest(state, mobile) };
+    part(&mut tx, &now_owner).await?;
     tx.commit().await?;
     Ok(Submitted { number: number.clone(), state: stored, session })
 }

@@ -338,10 +338,13 @@ fn title(order: &Order) -> String {
         .map_or_else(|| order.content.unit.name.clone(), |invoice| invoice.title.clone())
 }
 
-/// The unit's, if the invoice is made out to the unit.
+/// The unit's, if the invoice is made out to the unit, or that of another; a person has none.
 fn tax_number(order: &Order) -> Option<String> {
     let unit = &order.content.unit;
-    (title(order) == unit.name).then(|| unit.credit_code.clone())
+    if title(order) == unit.name {
+        return Some(unit.credit_code.clone());
+    }
+    order.content.invoice.as_ref()?.tax_number.clone()
 }
 
 fn pause(times: i64) -> i64 {

@@ -77,6 +77,10 @@ pub(crate) async fn may_cancel(
     let waits = matches!(order.state, OrderState::AwaitingPayment | OrderState::Rejected);
     match cancel_terms(tx, order).await? {
         CancelTerms::Never(zh, en) => Err(OrderError::NotCancellable(zh, en)),
+        // What was paid goes back by two people alone, or by the customer.
+        CancelTerms::Refund | CancelTerms::Ask if matches!(actor, Actor::Operator(_)) => {
+            Err(OrderError::NotCancellable("已支付的订单请申请退款", "ask for a refund of a paid order"))
+        }
         _ if *actor == Actor::System && !waits => Err(OrderError::NotCancellable(
             "订单不再等待客户，不会自动取消",
             "the order does not wait for its customer any more",

@@ -157,6 +157,9 @@ pub struct Invoice {
     pub kind: InvoiceKind,
     /// 抬头.
     pub title: String,
+    /// 税号 of another unit that it is made out to; without it, a title that is not the unit's is a person's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_number: Option<String>,
 }
 
 /// 支付.

@@ -23,7 +23,7 @@ pub async fn end_idle(state: &AppState) -> Result<(), OrderError> {
         let idle_ms = i64::from(programme.retention.idle_days) * DAY_MS;
         let idle = sqlx::query_scalar::<Sql, String>(
             "select number from orders where programme = $1 and state in ($2, $3) and changed_ms < $4 \
-             and not exists (select 1 from refund_requests where order_number = number) order by changed_ms limit $5",
+             and not exists (select 1 from refund_requests r where r.order_number = number and r.state <> 'declined') order by changed_ms limit $5",
         )
         .bind(&programme.id)
         .bind(OrderState::AwaitingPayment.code())

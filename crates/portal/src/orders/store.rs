@@ -62,6 +62,11 @@ pub enum OrderError {
         "该订单有待办的退款申请，请财务先批准或拒绝 (a refund of this order is asked for: finance approves or declines it first)"
     )]
     RefundWaits,
+    /// Not the number of a transfer.
+    #[error(
+        "请填写转账凭证号：字母、数字和连字符，最多 64 位 (write the transfer's number: letters, digits and hyphens, at most 64)"
+    )]
+    Transfer,
     /// No such job.
     #[error("没有任务 {0} (there is no job {0}: compare the number)")]
     UnknownJob(model::JobId),

@@ -29,6 +29,9 @@ pub enum PaymentError {
         "该订单没有可退的支付宝款项 (nothing that came by Alipay is left to refund: look at the order's payment)"
     )]
     NothingToRefund,
+    /// Alipay does not refuse the refund, or nobody says that it was given back otherwise.
+    #[error("这笔退款的情况刚有变动，请刷新后再看 (this refund has just changed: reload and look again)")]
+    NotStuck,
     /// Alipay has no bill of a day of which the tables know.
     #[error(
         "支付宝没有 {day} 的账单，而本站有 {known} 笔：账单次日 9 点后生成，请稍后再对账；仍没有则请联系支付宝 (Alipay has no bill of {day}, \

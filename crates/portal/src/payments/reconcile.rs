@@ -42,6 +42,8 @@ pub enum Difference {
     UndoneRefund(String, Fen),
     /// A refund is done here and not in the bill.
     MissingRefund(String, Fen),
+    /// Money went back, and two people say that it was given back otherwise as well.
+    TwiceBack(String, Fen),
 }
 
 impl fmt::Display for Difference {
@@ -82,6 +84,12 @@ impl fmt::Display for Difference {
             }
             Self::MissingRefund(number, fen) => {
                 write!(f, "{number}: {fen} yuan is recorded as gone back and not in the bill")
+            }
+            Self::TwiceBack(number, fen) => {
+                write!(
+                    f,
+                    "{number}: {fen} yuan went back, and was given back otherwise before: ask the customer"
+                )
             }
         }
     }
@@ -155,14 +163,14 @@ async fn of_day(state: &AppState, from_ms: i64, to_ms: i64) -> Result<BTreeMap<S
     rows.iter().map(amount).collect()
 }
 
-/// By their numbers at Alipay: the payment and the amount. When they are done is when this portal learned of it.
+/// What Alipay sent back, by their numbers there: the payment and the amount. When they are done is when this portal learned of it.
 async fn refunds_of_day(
     state: &AppState,
     from_ms: i64,
     to_ms: i64,
 ) -> Result<BTreeMap<String, (String, Fen)>, DbError> {
-    let sql =
-        "select out_request_no, out_trade_no, amount_fen from refunds where done_ms >= $1 and done_ms < $2";
+    let sql = "select out_request_no, out_trade_no, amount_fen from refunds where done_ms >= $1 and done_ms < $2 \
+               and not exists (select 1 from refunds_otherwise o where o.out_request_no = refunds.out_request_no)";
     let rows = sqlx::query::<Sql>(sql).bind(from_ms).bind(to_ms).fetch_all(&state.db).await?;
     let refund = |row: &Row| {
         let amount = Fen(row.try_get::<i64, _>("amount_fen")?.unsigned_abs());
@@ -208,7 +216,8 @@ async fn refund(
     request: &str,
 ) -> Result<Option<Difference>, PaymentError> {
     let row = sqlx::query::<Sql>(
-        "select amount_fen, state from refunds where out_request_no = $1 and out_trade_no = $2",
+        "select amount_fen, state, (select count(*) from refunds_otherwise o where o.out_request_no = refunds.out_request_no) as otherwise \
+         from refunds where out_request_no = $1 and out_trade_no = $2",
     )
     .bind(request)
     .bind(&line.out_trade_no)
@@ -223,6 +232,9 @@ async fn refund(
         done: row.try_get::<String, _>("state")? == "done",
     };
     let request = request.to_owned();
+    if row.try_get::<i64, _>("otherwise")? > 0 {
+        return Ok(Some(Difference::TwiceBack(request, line.amount)));
+    }
     Ok(match back {
         Back { amount, .. } if amount != line.amount => {
             Some(Difference::RefundAmount(request, line.amount, amount))

@@ -7,6 +7,7 @@ use sqlx::Row as _;
 use super::{
     ask,
     error::PaymentError,
+    otherwise::Otherwise,
     store::{self, Attempt, PaymentState},
 };
 use crate::{
@@ -69,17 +70,24 @@ pub struct Refund {
     pub tries: i64,
     /// When it was asked for.
     pub created_ms: i64,
+    /// How it was given back, if it was and not by Alipay.
+    pub otherwise: Option<Otherwise>,
 }
 
-const COLUMNS: &str =
-    "out_request_no, out_trade_no, order_number, amount_fen, state, answer, tries, created_ms";
+const SELECT: &str = "select r.out_request_no, r.out_trade_no, r.order_number, r.amount_fen, r.state, r.answer, r.tries, r.created_ms, \
+     o.reference, o.told_by, o.confirmed_by from refunds r left join refunds_otherwise o on o.out_request_no = r.out_request_no";
 
 fn read(row: &Row) -> Result<Refund, DbError> {
     let out_request_no: String = row.try_get("out_request_no")?;
     let broken = || damaged(format!("the refund {out_request_no}"));
     let (order, state): (String, String) = (row.try_get("order_number")?, row.try_get("state")?);
     let state = RefundState::ALL.into_iter().find(|known| known.code() == state).ok_or_else(broken)?;
+    let (reference, told_by): (Option<String>, Option<String>) =
+        (row.try_get("reference")?, row.try_get("told_by")?);
+    let confirmed_by = row.try_get("confirmed_by")?;
+    let otherwise = reference.zip(told_by);
     Ok(Refund {
+        otherwise: otherwise.map(|(reference, told_by)| Otherwise { reference, told_by, confirmed_by }),
         out_trade_no: row.try_get("out_trade_no")?,
         order: order.parse().map_err(|_| broken())?,
         amount: Fen(row.try_get::<i64, _>("amount_fen")?.unsigned_abs()),
@@ -97,12 +105,16 @@ fn read(row: &Row) -> Result<Refund, DbError> {
 /// The database's.
 pub async fn refund_of(state: &AppState, number: &OrderNumber) -> Result<Option<Refund>, PaymentError> {
     let mut connection = state.db.acquire().await?;
-    Ok(of_order(&mut connection, number).await?.into_iter().next())
+    Ok(in_order(&mut connection, number).await?.into_iter().next())
 }
 
-async fn of_order(connection: &mut Connection, number: &OrderNumber) -> Result<Vec<Refund>, DbError> {
+/// An order's refunds, the newest first.
+pub(super) async fn in_order(
+    connection: &mut Connection,
+    number: &OrderNumber,
+) -> Result<Vec<Refund>, DbError> {
     let sql = format!(
-        "select {COLUMNS} from refunds where order_number = $1 order by created_ms desc, out_request_no desc limit 1000"
+        "{SELECT} where r.order_number = $1 order by r.created_ms desc, r.out_request_no desc limit 1000"
     );
     let rows =
         sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(number.as_str()).fetch_all(connection).await?;
@@ -111,7 +123,7 @@ async fn of_order(connection: &mut Connection, number: &OrderNumber) -> Result<V
 
 /// Refunds stuck at Alipay, the oldest first.
 pub(super) async fn stuck(state: &AppState, limit: i64) -> Result<Vec<Refund>, DbError> {
-    let sql = format!("select {COLUMNS} from refunds where state = 'stuck' order by created_ms limit $1");
+    let sql = format!("{SELECT} where r.state = 'stuck' order by r.created_ms limit $1");
     let rows = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql)).bind(limit).fetch_all(&state.db).await?;
     rows.iter().map(read).collect()
 }
@@ -142,7 +154,7 @@ pub async fn refund(
     }
     let whole = give_back(&mut tx, &order, actor, reason, now_ms).await?;
     let is_left = !whole && order.content.payment.is_some() && order.state != OrderState::Refunded;
-    if is_left || of_order(&mut tx, number).await?.is_empty() {
+    if is_left || in_order(&mut tx, number).await?.is_empty() {
         return Err(PaymentError::NothingToRefund);
     }
     tx.commit().await?;
@@ -163,7 +175,7 @@ pub(crate) async fn give_back(
     now_ms: i64,
 ) -> Result<bool, OrderError> {
     let number = &order.number;
-    let refunds = of_order(tx, number).await?;
+    let refunds = in_order(tx, number).await?;
     let is_new = |row: &Attempt| !refunds.iter().any(|refund| refund.out_trade_no == row.out_trade_no);
     free_stuck(tx, number, actor, now_ms).await?;
     let mut whole = false;
@@ -182,7 +194,8 @@ pub(crate) async fn give_back(
     Ok(whole)
 }
 
-/// Lets an order's refunds that Alipay refused be tried again; false if there is none. The caller commits.
+/// Lets an order's refunds that Alipay refused be tried again, but for those that somebody says were given back; false if there is none.
+/// The caller commits.
 pub(super) async fn free_stuck(
     tx: &mut Transaction,
     number: &OrderNumber,
@@ -190,7 +203,8 @@ pub(super) async fn free_stuck(
     now_ms: i64,
 ) -> Result<bool, DbError> {
     let freed = sqlx::query::<Sql>(
-        "update refunds set state = 'wanted', tries = 0, next_ms = $2 where order_number = $1 and state = 'stuck'",
+        "update refunds set state = 'wanted', tries = 0, next_ms = $2 where order_number = $1 and state = 'stuck' \
+         and not exists (select 1 from refunds_otherwise o where o.out_request_no = refunds.out_request_no)",
     )
     .bind(number.as_str())
     .bind(now_ms)
@@ -209,7 +223,7 @@ pub(super) async fn free_stuck(
 /// The database's.
 pub(crate) async fn attempt_wanted(state: &AppState, number: &OrderNumber) -> Result<(), PaymentError> {
     let Some(client) = &state.outside.alipay else { return Ok(()) };
-    for wanted in of_order(&mut *state.db.acquire().await?, number).await? {
+    for wanted in in_order(&mut *state.db.acquire().await?, number).await? {
         if wanted.state == RefundState::Wanted {
             attempt(state, client, &wanted).await?;
         }
@@ -246,7 +260,7 @@ pub(super) async fn want_refund(
 /// Tries the refunds that are due; ends at once while Alipay does not answer.
 pub(super) async fn turn(state: &AppState, client: &Port<Client>, limit: i64) -> Result<(), PaymentError> {
     let sql = format!(
-        "select {COLUMNS} from refunds where state = 'wanted' and next_ms <= $1 order by next_ms, out_request_no limit $2"
+        "{SELECT} where r.state = 'wanted' and r.next_ms <= $1 order by r.next_ms, r.out_request_no limit $2"
     );
     let rows = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql))
         .bind(state.clock.now_ms())
@@ -314,24 +328,35 @@ async fn has_gone(client: &Port<Client>, refund: &Refund) -> Result<bool, Paymen
 }
 
 async fn done(state: &AppState, refund: &Refund) -> Result<(), PaymentError> {
-    let now_ms = state.clock.now_ms();
     let mut tx = begin_write(&state.db).await?;
+    finish(&mut tx, refund, &Actor::System, "", state.clock.now_ms()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The money is back with the customer; `how` ends the audit's words. What was done before stays. The caller commits.
+pub(super) async fn finish(
+    tx: &mut Transaction,
+    refund: &Refund,
+    actor: &Actor,
+    how: &str,
+    now_ms: i64,
+) -> Result<(), DbError> {
     let updated = sqlx::query::<Sql>(
         "update refunds set state = 'done', done_ms = $2, tries = tries + 1, answer = '' where out_request_no = $1 and state <> 'done'",
     )
     .bind(&refund.out_request_no)
     .bind(now_ms)
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
     if updated.rows_affected() == 1 {
         sqlx::query::<Sql>("update payments set state = 'refunded' where out_trade_no = $1")
             .bind(&refund.out_trade_no)
-            .execute(&mut *tx)
+            .execute(&mut **tx)
             .await?;
-        let detail = format!("payment={} fen={}", refund.out_trade_no, refund.amount.0);
-        audit::record(&mut tx, now_ms, &Actor::System, What::RefundDone, &refund.order, &detail).await?;
+        let detail = format!("payment={} fen={}{how}", refund.out_trade_no, refund.amount.0);
+        audit::record(tx, now_ms, actor, What::RefundDone, &refund.order, &detail).await?;
     }
-    tx.commit().await?;
     Ok(())
 }
 

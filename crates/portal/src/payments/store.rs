@@ -102,6 +102,20 @@ pub(crate) async fn is_paid_here(connection: &mut Connection, number: &OrderNumb
     Ok(row.is_some())
 }
 
+/// Whether what the order was paid with was sent back at Alipay by nobody here.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn was_taken_back(
+    connection: &mut Connection,
+    number: &OrderNumber,
+) -> Result<bool, DbError> {
+    let sql =
+        "select 1 from payments where order_number = $1 and state = 'paid' and trouble = 'gone' limit 1";
+    let row = sqlx::query::<Sql>(sql).bind(number.as_str()).fetch_optional(connection).await?;
+    Ok(row.is_some())
+}
+
 /// Every payment of an order, the newest first.
 pub(super) async fn of_order(
     connection: &mut Connection,

@@ -4,7 +4,7 @@ use model::{Fen, OrderNumber};
 
 use super::{
     error::PaymentError,
-    refund,
+    refund::{self, Refund},
     store::{self, COLUMNS},
 };
 use crate::{
@@ -37,6 +37,8 @@ pub struct Trouble {
     pub since_ms: i64,
     /// What is wrong and what to do, Chinese with English in brackets.
     pub text: String,
+    /// The refund that Alipay refuses, if it is one.
+    pub refund: Option<Refund>,
 }
 
 /// Money of a wrong amount that was not sent back, and refunds that Alipay refuses; the oldest first, at most `most` of each.
@@ -56,6 +58,7 @@ pub async fn troubles(state: &AppState, most: u16) -> Result<Vec<Trouble>, DbErr
             out_trade_no: row.out_trade_no,
             amount: paid,
             since_ms: row.created_ms,
+            refund: None,
             text: format!("应付 {due} 元，实付 {paid} 元：请退款 (due {due}, paid {paid} yuan: refund it)"),
         });
     }
@@ -63,10 +66,11 @@ pub async fn troubles(state: &AppState, most: u16) -> Result<Vec<Trouble>, DbErr
         let code = &refund.answer;
         troubles.push(Trouble {
             text: format!("退款被支付宝拒绝 {code}：处理后请再次退款 (Alipay refuses the refund, {code}: settle that and refund again)"),
-            order: refund.order,
-            out_trade_no: refund.out_trade_no,
+            order: refund.order.clone(),
+            out_trade_no: refund.out_trade_no.clone(),
             amount: refund.amount,
             since_ms: refund.created_ms,
+            refund: Some(refund),
         });
     }
     Ok(troubles)
@@ -89,6 +93,7 @@ pub async fn taken_back(state: &AppState, most: u16) -> Result<Vec<Trouble>, DbE
             out_trade_no: row.out_trade_no,
             since_ms: row.created_ms,
             text: text.to_owned(),
+            refund: None,
         })
     };
     rows.iter().map(trouble).collect()

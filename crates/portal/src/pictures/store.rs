@@ -105,6 +105,7 @@ async fn keep(
     let sealed = state.sealer.seal(&context(&picture.id), &decoded.jpeg)?;
     let mut tx = begin_write(&state.db).await?;
     match by {
+        By::Staff if picture.kind == PictureKind::Paper => open_paper(&mut tx, picture).await?,
         By::Staff => {}
         By::Form => open_form(&mut tx, &picture.owner).await?,
         By::Link(link) => links::use_up(&mut tx, link, picture.created_ms).await?,
@@ -134,6 +135,14 @@ async fn keep(
     audit::record(&mut tx, picture.created_ms, actor, What::PictureStored, &picture.owner, &detail).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Whether nobody has decided by the paper yet. Who looks at the order now looks once more: it is not what it was.
+async fn open_paper(tx: &mut Connection, paper: &Picture) -> Result<(), PictureError> {
+    let sql = "update orders set changed_ms = $2 where number = $1 \
+               and state in ('awaiting_payment', 'awaiting_review', 'rejected')";
+    let open = sqlx::query::<Sql>(sql).bind(&paper.owner).bind(paper.created_ms).execute(tx).await?;
+    if open.rows_affected() == 1 { Ok(()) } else { Err(PictureError::Decided) }
 }
 
 /// Whether the form is still open: its draft is there, and no order that its reviewers look at.

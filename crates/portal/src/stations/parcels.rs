@@ -15,7 +15,8 @@ use crate::{
     app::AppState,
     audit::{self, What},
     db::{Connection, DbError, Sql, begin_write, damaged},
-    orders::{self, Actor, Order},
+    orders::{self, Actor, Order, OrderError},
+    refunds,
 };
 
 /// Orders that SF is asked for at once.
@@ -67,6 +68,9 @@ pub(super) async fn parcel(
             "订单 {number} 状态为{} (the order is not in production: do not ship it)",
             order.state.zh()
         )));
+    }
+    if refunds::is_waiting(&desk.state.db, number).await? {
+        return Err(Refusal::later(OrderError::RefundWaits.to_string()));
     }
 
     let _turn = desk.parcel_gate.pass().await?;

@@ -1,5 +1,7 @@
 //! Which roles open which route: the one table. A route of operators that is not in it is open to nobody.
 
+use serde_json::Value;
+
 use crate::operators::Role::{self, Administrator, Auditor, Finance, Production, Reviewer, Stations};
 
 /// Who reads orders.
@@ -48,6 +50,8 @@ const ROUTES: &[(&str, &str, &[Role])] = &[
     ("GET", "/attention", &[Reviewer, Finance, Administrator, Auditor]),
     ("POST", "/attention/webhooks", &[Administrator]),
     ("POST", "/attention/payments/{number}", REFUNDERS),
+    ("POST", "/attention/refunds/{number}", REFUNDERS),
+    ("POST", "/attention/transfers/{number}", REFUNDERS),
     ("GET", "/review", &[Reviewer]),
     ("GET", "/review/{number}", &[Reviewer]),
     ("POST", "/review/{number}/approve", &[Reviewer]),
@@ -77,6 +81,13 @@ const ROUTES: &[(&str, &str, &[Role])] = &[
 /// The roles that open a route; `None` if it is not in the table.
 pub(super) fn roles(method: &str, path: &str) -> Option<&'static [Role]> {
     ROUTES.iter().find(|(of, route, _)| *of == method && *route == path).map(|(_, _, roles)| *roles)
+}
+
+/// The roles that it takes to bring in orders, beside those of the route: an order that says it is paid records a payment.
+pub(super) fn roles_to_bring(orders: &Value) -> Option<&'static [Role]> {
+    let says_paid = |order: &Value| order.get("payment").is_some_and(|payment| !payment.is_null());
+    let paid = orders.as_array().map_or_else(|| says_paid(orders), |orders| orders.iter().any(says_paid));
+    if paid { roles("POST", "/api/orders/{number}/payment") } else { None }
 }
 
 /// Every route of operators with the roles that open it, for tests and documents.

@@ -62,7 +62,7 @@ pub(super) fn order_status(error: &OrderError) -> StatusCode {
         | OrderError::RefundWaits
         | OrderError::NotCancellable(..)
         | OrderError::NoRefund(_) => StatusCode::CONFLICT,
-        OrderError::Content(_) | OrderError::Reason | OrderError::Uncertifiable(_) => {
+        OrderError::Content(_) | OrderError::Reason | OrderError::Uncertifiable(_) | OrderError::Transfer => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         OrderError::SamePerson(_) => StatusCode::FORBIDDEN,

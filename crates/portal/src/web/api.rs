@@ -15,9 +15,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    address::Address,
     answer::ApiError,
     pages::{mask, secret},
-    session::{self, Address, Operator},
+    session::{self, Operator},
 };
 use crate::{
     app::AppState,
@@ -32,6 +33,9 @@ type Body = Result<Json<Value>, JsonRejection>;
 /// Takes one order or an array. 201 or 200: all stored, now or before; 207: some refused; 422: all refused.
 pub(super) async fn take_orders(State(state): State<AppState>, operator: Operator, body: Body) -> Answer {
     let Json(value) = body?;
+    if let Some(opening) = operator.lacks_to_bring(&value) {
+        return Err(ApiError::Forbidden(opening));
+    }
     let intake = orders::accept_all(&state, &value, &operator.actor()).await?;
     Ok((intake_status(&intake), Json(intake)).into_response())
 }

@@ -20,7 +20,7 @@ use subtle::ConstantTimeEq as _;
 use super::answer::log_trouble;
 use crate::{
     app::AppState, db::DbError, invoices, mail, messages, orders, payments, readiness::database_answers,
-    stations, webhooks,
+    refunds, stations, webhooks,
 };
 
 /// Upper bounds of the latency's buckets, in seconds; the goal is 50 ms.
@@ -170,7 +170,7 @@ async fn figures(state: &AppState) -> Result<Registry, DbError> {
     let online = state.stations.borrow().values().filter(|status| status.online).count();
     let leased = orders::jobs_leased(&state.db).await?;
     let leads = i64::from(*state.leads.borrow());
-    let troubles = payments::trouble_count(&state.db).await?;
+    let troubles = payments::trouble_count(&state.db).await? + refunds::to_transfer_count(&state.db).await?;
     let tax_login = invoices::needing_tax_login(&state.db).await?;
     for (name, help, value) in [
         ("portal_leads", "Whether this portal serves the stations", leads),

@@ -17,7 +17,7 @@ use axum::{
     routing::{get, post},
 };
 
-pub(super) use visitor::Visitor;
+pub(super) use visitor::{Visitor, browser};
 
 use crate::app::AppState;
 

@@ -1,12 +1,11 @@
-//! Who asks: the session's cookie, and the address for the brake on log-ins.
-
-use std::net::{IpAddr, SocketAddr};
+//! Which operator asks: the session's cookie.
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, MatchedPath},
+    extract::{FromRequestParts, MatchedPath},
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
+use serde_json::Value;
 
 use super::{access, answer::ApiError, lang::Lang, pages};
 use crate::{
@@ -36,6 +35,11 @@ impl Operator {
     /// Whether one of the operator's roles opens a route, by its method and its path as the router has it.
     pub(super) fn may(&self, method: &str, path: &str) -> bool {
         access::roles(method, path).is_some_and(|opening| self.has_any(opening))
+    }
+
+    /// Why the operator may not bring in these orders: the roles that would.
+    pub(super) fn lacks_to_bring(&self, orders: &Value) -> Option<&'static [Role]> {
+        access::roles_to_bring(orders).filter(|opening| !self.has_any(opening))
     }
 
     /// Whether the operator has one of these roles.
@@ -121,47 +125,15 @@ fn cookie_header(state: &AppState, value: &str, seconds: u64) -> Option<HeaderVa
     HeaderValue::try_from(text).ok()
 }
 
-/// Where a request came from. Behind a proxy on this machine that is what the proxy says last.
-pub(crate) struct Address(pub String);
-
-impl<S: Sync> FromRequestParts<S> for Address {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-        let address = client_address(peer, &parts.headers);
-        Ok(Self(address.map_or_else(|| "unknown".to_owned(), |address| address.to_string())))
-    }
-}
-
-/// Only a proxy on this machine is believed, and only the entry it wrote itself: the last one.
-fn client_address(peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-    let line = headers.get_all("x-forwarded-for").into_iter().next_back();
-    let forwarded = line.and_then(|line| line.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-    match peer {
-        Some(peer) if peer.is_loopback() => forwarded.or(Some(peer)),
-        other => other,
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use axum::http::HeaderMap;
 
-    use super::{client_address, cookie};
+    use super::cookie;
 
     fn headers(name: &'static str, value: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())])
-    }
-
-    #[test]
-    fn a_stranger_s_word_about_its_address_is_not_believed() {
-        let told = headers("x-forwarded-for", "10.1.1.1, 203.0.113.7");
-        let (local, stranger) = ("127.0.0.1".parse().ok(), "198.51.100.4".parse().ok());
-        assert_eq!(client_address(local, &told), "203.0.113.7".parse().ok());
-        assert_eq!(client_address(stranger, &told), stranger);
-        assert_eq!(client_address(local, &HeaderMap::new()), local);
     }
 
     #[test]

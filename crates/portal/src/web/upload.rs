@@ -2,13 +2,16 @@
 
 use axum::{
     extract::{
-        DefaultBodyLimit, FromRequest, Multipart, Request,
+        DefaultBodyLimit, FromRequest, FromRequestParts as _, Multipart, Request,
         multipart::{Field, MultipartError},
     },
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 
+use futures_util::StreamExt as _;
+
+use super::address::Address;
 use crate::{
     app::AppState,
     pictures::{PICTURE_BYTES_MAX, PictureError},
@@ -65,7 +68,7 @@ pub(super) fn picture_status(error: &PictureError) -> StatusCode {
     match error {
         PictureError::Unknown => StatusCode::NOT_FOUND,
         PictureError::Link => StatusCode::GONE,
-        PictureError::HandedIn => StatusCode::CONFLICT,
+        PictureError::HandedIn | PictureError::Decided => StatusCode::CONFLICT,
         PictureError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         PictureError::Busy => StatusCode::SERVICE_UNAVAILABLE,
         error if error.is_ours() => StatusCode::INTERNAL_SERVER_ERROR,
@@ -82,10 +85,24 @@ impl FromRequest<AppState> for Upload {
     type Rejection = UploadError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, UploadError> {
-        let busy = || UploadError::Picture(PictureError::Busy);
-        let _turn = state.papers.uploads.try_acquire().map_err(|_| busy())?;
-        let form = Multipart::from_request(request, state).await;
+        let (mut parts, body) = request.into_parts();
+        let Ok(Address(address)) = Address::from_request_parts(&mut parts, state).await;
+        let turn = state.papers.upload_turn(&address).await;
+        let _turn = turn.ok_or(UploadError::Picture(PictureError::Busy))?;
+        let form = Multipart::from_request(Request::from_parts(parts, body), state).await;
         read(form.map_err(|error| UploadError::Form(error.status()))?).await
+    }
+}
+
+/// Reads a form that nobody wants to its end, within bounds, so that the browser sees the answer instead of a connection that breaks.
+pub(super) async fn read_away(request: Request) {
+    let mut left = FORM_BYTES_MAX;
+    let mut body = request.into_body().into_data_stream();
+    while let Some(Ok(chunk)) = body.next().await {
+        left = left.saturating_sub(chunk.len());
+        if left == 0 {
+            return;
+        }
     }
 }
 

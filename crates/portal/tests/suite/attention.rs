@@ -16,10 +16,13 @@ use portal::{
     messages::MessageState,
     operators::Role,
     orders::{Actor, change_state},
-    payments::{self, PaymentState},
+    payments::{self, Difference, PaymentState, RefundState},
     webhooks,
 };
-use sandbox::{alipay::CallFault, invoice::Control};
+use sandbox::{
+    alipay::{CallFault, Refund},
+    invoice::Control,
+};
 
 const NOTHING: &str = "没有待处理的事项";
 
@@ -88,6 +91,58 @@ fn a_refund_that_alipay_refuses_is_shown_and_asked_for_again() {
     assert_eq!(bench.post_form(&finance, &path, &[]).0, 303);
     assert!(page(bench, &finance).contains(NOTHING));
     assert_eq!((shop.audited("refund.wanted"), shop.audited("refund.done")), (3, 1));
+}
+
+#[test]
+fn p15_what_alipay_never_sends_back_is_given_back_otherwise_by_two_people() {
+    let shop = Shop::new();
+    let bench = &shop.bench;
+    let finance = bench.operator("finance", &[Role::Finance]);
+    let head = bench.operator("head", &[Role::Administrator]);
+    let number = shop.order();
+    let notice = shop.pay_untold(&shop.begin(&number).out_trade_no);
+    shop.tell(&notice);
+    shop.double.next([CallFault::Refuse("ACQ.TRADE_HAS_FINISHED".to_owned())]);
+    assert_eq!(shop.refund(&number).unwrap().state, RefundState::Stuck);
+    let request = format!("{number}_1R");
+    let path = format!("/attention/refunds/{number}");
+    let say = |cookie: &str, what: &str, reference: &str| {
+        let form = [("request", request.as_str()), ("what", what), ("reference", reference)];
+        bench.post_form(cookie, &path, &form).0
+    };
+    assert_eq!(say(&head, "confirm", ""), 409, "nobody says that it was given back");
+    for reference in ["", " ", "凭证 17", &"1".repeat(65)] {
+        assert_eq!(say(&finance, "tell", reference), 422, "{reference:?}");
+    }
+    assert_eq!(say(&finance, "tell", "CMB-2026112600017"), 303);
+    assert_eq!(say(&head, "tell", "CMB-2026112600018"), 409, "somebody said so before");
+    let (own, others) = (page(bench, &finance), page(bench, &head));
+    assert!(own.contains("等待另一位财务或管理员确认") && !own.contains("确认已退回"), "{own}");
+    assert!(others.contains("CMB-2026112600017") && others.contains("确认已退回"), "{others}");
+
+    // Nothing goes back twice: while it is said Alipay is not asked, and what is withdrawn may be asked for again.
+    assert_eq!(bench.post_form(&head, &format!("/attention/payments/{number}"), &[]).0, 409);
+    assert_eq!(shop.refund(&number).unwrap().state, RefundState::Stuck);
+    assert_eq!((say(&finance, "confirm", ""), say(&head, "withdraw", "")), (403, 303));
+    assert!(page(bench, &head).contains("退回款项"));
+    assert_eq!((say(&finance, "tell", "CMB-2026112600019"), say(&head, "confirm", "")), (303, 303));
+    assert_eq!((say(&head, "confirm", ""), say(&head, "withdraw", "")), (409, 409), "it is done");
+    assert!(page(bench, &head).contains(NOTHING));
+    assert_eq!(shop.payment(&number).state, PaymentState::Refunded);
+    assert!(shop.double.trades()[0].refunds.is_empty());
+    assert!(bench.get(&finance, &format!("/orders/{number}")).1.contains("已转账退回"));
+    let told = ["refund.told", "refund.untold", "refund.done"].map(|what| shop.audited(what));
+    assert_eq!(told, [2, 1, 1]);
+
+    // The day's bill knows nothing of it, and must not.
+    assert_eq!(shop.reconcile().differences, []);
+    let twice = Refund {
+        out_request_no: request.clone(),
+        fen: 30_000,
+        at_ms: shop.double.trades()[0].paid_ms.unwrap(),
+    };
+    assert!(shop.double.change(&format!("{number}_1"), |trade| trade.refunds.push(twice)));
+    assert_eq!(shop.reconcile().differences, [Difference::TwiceBack(request, Fen(30_000))]);
 }
 
 #[test]

@@ -82,6 +82,40 @@ fn s1_13_a_correction_is_handed_in_after_the_log_in_has_ended() {
     assert_eq!(shop.stored(&number).content.unit.name, "示例客车零部件股份有限公司");
 }
 
+fn log_in_by_code(shop: &Shop, mobile: &str) {
+    shop.post("/my/login", &[("action", "send"), ("mobile", mobile)]).ok();
+    let form = [("action", "login"), ("mobile", mobile), ("code", &shop.code())];
+    shop.post("/my/login", &form).location();
+}
+
+#[test]
+fn who_comes_after_a_customer_at_the_same_browser_finds_nothing_of_the_first() {
+    let shop = Shop::new();
+    let number = refused(&shop, SIMPLE, &filled());
+    shop.log_in("13800000001");
+    let draft = modify(&shop, &number);
+    let typed = |shop: &Shop| shop.get(&draft).body.contains("示例客车零部件有限公司");
+    assert!(typed(&shop));
+    // Another logs in without a log-out before; then that log-in ends too.
+    log_in_by_code(&shop, "13900000002");
+    assert!(!typed(&shop) && !shop.get(SIMPLE).ok().contains(number.as_str()));
+    shop.send(&draft, &[("action", "save")], &[]);
+    shop.forgets("ukey_customer");
+    assert!(!typed(&shop) && !shop.get(SIMPLE).ok().contains(number.as_str()));
+    // The first finds it again, also elsewhere, and logs out.
+    shop.log_in("13800000001");
+    assert!(typed(&shop));
+    modify(&shop, &number);
+    shop.forgets("ukey_customer");
+    assert!(typed(&shop), "the end of a log-in loses nothing");
+    shop.log_in("13800000001");
+    shop.post("/my/logout", &[]).location();
+    assert!(!typed(&shop) && !shop.get(SIMPLE).ok().contains(number.as_str()));
+    let elsewhere = shop.stranger();
+    elsewhere.log_in("13800000001");
+    assert!(typed(&elsewhere));
+}
+
 #[test]
 fn s1_13_who_has_neither_log_in_nor_cookie_is_led_to_the_log_in_and_back() {
     let shop = Shop::new();
@@ -283,6 +317,6 @@ fn the_drafts_of_a_subscriber_s_addresses_are_counted_together() {
         open(n, &format!("2001:db8:1:2::{n:x}")).unwrap();
     }
     let refused = open(100, "2001:db8:1:2:ffff::1");
-    assert!(matches!(refused, Err(drafts::DraftError::TooMany)), "{refused:?}");
+    assert!(matches!(refused, Err(drafts::DraftError::TooManyNear)), "{refused:?}");
     open(101, "2001:db8:1:3::1").unwrap();
 }

@@ -110,6 +110,27 @@ impl Office {
 }
 
 #[test]
+fn s1_6_an_invoice_for_another_unit_carries_that_unit_s_tax_number_and_one_for_a_person_none() {
+    let office = Office::new();
+    let group = crate::bench::credit_code(9);
+    for (title, number) in [("示例集团", Some(group.as_str())), ("陈测试", None)] {
+        let mut order = paid_order(1);
+        order["invoice"] = serde_json::json!({ "title": title });
+        if let Some(number) = number {
+            order["invoice"]["tax_number"] = number.into();
+        }
+        office.completed(&order);
+        office.turns(6, MINUTE_MS);
+        let made = office.provider.invoices();
+        let made = made.last().unwrap();
+        assert_eq!(
+            (made.buyer.as_str(), made.buyer_tax_number.as_str()),
+            (title, number.unwrap_or_default())
+        );
+    }
+}
+
+#[test]
 fn s1_6_a_completed_order_gets_its_invoice_for_download() {
     let office = Office::new();
     office.provider.control(Control { pending: Some(2), ..Control::default() });

@@ -177,6 +177,53 @@ fn no_money_goes_back_while_a_station_has_the_jobs_and_the_request_stays() {
 }
 
 #[test]
+fn p15_no_operator_alone_cancels_what_was_paid() {
+    let shop = Shop::new();
+    let (paid, by_hand) = (shop.paid(), shop.order());
+    shop.paid_by_hand(&by_hand);
+    let alone = Actor::Operator(OPERATOR.to_owned());
+    for number in [&paid, &by_hand] {
+        let refused = shop.cancel(number, &alone);
+        assert!(matches!(refused, Err(PaymentError::Order(OrderError::NotCancellable(..)))), "{refused:?}");
+        assert_eq!((shop.state(number).as_str(), shop.request(number)), ("awaiting_review", None));
+    }
+    let unpaid = shop.order();
+    shop.cancel(&unpaid, &alone).unwrap();
+    assert_eq!(shop.state(&unpaid), "cancelled");
+}
+
+#[test]
+fn what_was_paid_by_no_service_is_transferred_and_that_is_written_down() {
+    let shop = Shop::new();
+    let bench = &shop.bench;
+    let finance = bench.operator("finance", &[Role::Finance]);
+    let (by_hand, taken_back) = (shop.order(), shop.paid());
+    shop.paid_by_hand(&by_hand);
+    let closed = shop.closed_notice(&shop.payment(&taken_back).out_trade_no);
+    assert_eq!(shop.tell(&closed), "success");
+    for number in [&by_hand, &taken_back] {
+        shop.ask(number);
+        shop.decide(number, true).unwrap();
+        assert_eq!(shop.state(number), "refunded");
+    }
+    let attention = || bench.get(&finance, "/attention").1;
+    let page = attention();
+    assert!(page.contains("待转账的退款") && page.contains(by_hand.as_str()), "{page}");
+    assert!(!page.contains(taken_back.as_str()), "its money is back already: {page}");
+    assert!(bench.get(&finance, &format!("/orders/{by_hand}")).1.contains("待财务转账退回"));
+    let path = format!("/attention/transfers/{by_hand}");
+    let write = |path: &str, reference: &str| bench.post_form(&finance, path, &[("reference", reference)]).0;
+    assert_eq!(write(&path, "转 1"), 422);
+    assert_eq!(write(&path, "CMB-1"), 303);
+    assert_eq!(write(&path, "CMB-2"), 409, "once");
+    assert_eq!(write(&format!("/attention/transfers/{taken_back}"), "CMB-3"), 409);
+    assert!(!attention().contains("待转账的退款"));
+    let page = bench.get(&finance, &format!("/orders/{by_hand}")).1;
+    assert!(page.contains("已转账退回") && page.contains("CMB-1"), "{page}");
+    assert_eq!(shop.run(refunds::to_transfer_count(&bench.state.db)).unwrap(), 0);
+}
+
+#[test]
 fn an_order_whose_money_is_asked_back_is_not_approved_until_that_is_declined() {
     let shop = Shop::new();
     let number = shop.paid();

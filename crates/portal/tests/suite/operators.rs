@@ -81,6 +81,27 @@ fn every_route_opens_to_its_roles_and_to_no_other() {
     assert!(told.to_string().contains("reviewer"), "{told}");
 }
 
+#[test]
+fn p15_who_may_not_record_a_payment_brings_in_no_order_that_says_it_is_paid() {
+    let bench = Bench::new();
+    let reviewer = bench.operator("reviewer", &[Role::Reviewer]);
+    let both = bench.operator("both", &[Role::Reviewer, Role::Finance]);
+    let (free, paid) = (crate::bench::free_order(), crate::bench::paid_order(1));
+    for orders in [paid.clone(), json!([free, paid])] {
+        let (status, told) = bench.post(&reviewer, "/api/orders", &orders);
+        assert!(status == 403 && told.to_string().contains("finance"), "{told}");
+    }
+    let (status, page) = bench.post_form(
+        &reviewer,
+        "/paper",
+        &[("programme", "xiamen-jinlong"), ("product", "unit-first"), ("payment.method", "alipay")],
+    );
+    assert!(status == 403 && page.contains("财务"), "{page}");
+    assert_eq!(bench.get_json(&reviewer, "/api/orders")["orders"], json!([]));
+    assert_eq!(bench.post(&reviewer, "/api/orders", &free).0, 201);
+    assert_eq!(bench.post(&both, "/api/orders", &paid).0, 201);
+}
+
 /// A number that is looked for comes in a form, so that it stands in no address.
 fn changes(method: &str, route: &str) -> bool {
     method != "GET" && route != "/orders/find"
@@ -100,13 +121,13 @@ const CHANGES: [(&str, &str); 6] = [
     ),
     (
         "finance",
-        "/api/orders/{number}/payment /attention/payments/{number} /orders/{number}/cancel /orders/{number}/invoice \
+        "/api/orders/{number}/payment /attention/payments/{number} /attention/refunds/{number} /attention/transfers/{number} /orders/{number}/cancel /orders/{number}/invoice \
          /orders/{number}/payment /orders/{number}/refund /orders/{number}/refund/decision /orders/{number}/reveal",
     ),
     ("stations", "/api/jobs/{job}/release /jobs/{job}/release /stock"),
     (
         "administrator",
-        "/attention/payments/{number} /attention/webhooks /orders/{number}/refund/decision /users /users/{name}",
+        "/attention/payments/{number} /attention/refunds/{number} /attention/transfers/{number} /attention/webhooks /orders/{number}/refund/decision /users /users/{name}",
     ),
     ("auditor", ""),
 ];

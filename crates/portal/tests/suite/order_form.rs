@@ -180,6 +180,13 @@ fn s3_6_general_or_special_invoice() {
     order["invoice"] = json!({ "kind": "general", "title": "示例集团" });
     let invoice = read(&order).content.invoice.unwrap();
     assert_eq!((invoice.kind, invoice.title.as_str()), (InvoiceKind::General, "示例集团"));
+    assert_eq!(invoice.tax_number, None, "a person's, for want of a number");
+    order["invoice"]["tax_number"] = json!(crate::bench::credit_code(9));
+    assert_eq!(read(&order).content.invoice.unwrap().tax_number, Some(crate::bench::credit_code(9)));
+    let mistyped = json!({ "kind": "general", "title": "示例集团", "tax_number": "91000000MA0000000" });
+    assert_eq!(wrong(&order, "/invoice", mistyped), ["invoice.tax_number"]);
+    order["invoice"] = json!({ "kind": "general", "tax_number": crate::bench::credit_code(9) });
+    assert_eq!(read(&order).content.invoice.unwrap().tax_number, None, "the unit's own is known");
     order["invoice"] = json!({ "kind": "special" });
     let invoice = read(&order).content.invoice.unwrap();
     assert_eq!((invoice.kind, invoice.title.as_str()), (InvoiceKind::Special, "示例客车零部件有限公司"));

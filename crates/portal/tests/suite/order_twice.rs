@@ -9,6 +9,7 @@ use crate::{
     order_pages::mistake,
     shop::{Shop, filled, picture},
 };
+use portal::pictures::{PictureKind, links};
 
 const BUS: &str = "/p/xiamen-jinlong";
 
@@ -84,7 +85,9 @@ fn what_is_typed_is_saved_while_others_take_their_time_with_pictures() {
     let draft = shop.open(BUS, "unit-first", &[]);
     let address = shop.bench().url.strip_prefix("http://").unwrap();
     // Phones that have begun to send and do not go on: each has a turn of those for pictures.
-    let slow: Vec<TcpStream> = (0..16).map(|_| begun(address)).collect();
+    let link = links::create(shop.state(), "SAAS120261122093000000001", PictureKind::Licence);
+    let link = shop.block_on(link).unwrap();
+    let slow: Vec<TcpStream> = (0..16).map(|n| begun(address, link.token(), n)).collect();
     assert_eq!(shop.send(&draft, &[("action", "save"), ("unit.name", "只有文字")], &[]).status, 303);
     let page = shop
         .send(&draft, &[("action", "save"), ("unit.name", "也有图片")], &[("pictures.licence", picture())])
@@ -95,10 +98,12 @@ fn what_is_typed_is_saved_while_others_take_their_time_with_pictures() {
 }
 
 /// A picture that a phone begins to send; it has its turn when this comes back.
-fn begun(address: &str) -> TcpStream {
+fn begun(address: &str, token: &str, n: u8) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
-    let head = "POST /u/none HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 100000\r\n\
-                content-type: multipart/form-data; boundary=b\r\n\r\n";
+    let head = format!(
+        "POST /u/{token} HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 192.0.2.{n}\r\nexpect: 100-continue\r\n\
+         content-length: 100000\r\ncontent-type: multipart/form-data; boundary=b\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).unwrap();
     // The portal asks for the body once it waits for it.
     let mut told = [0; 12];

@@ -182,7 +182,7 @@ fn p15_who_entered_or_approved_an_order_does_not_pack_it_and_another_does() {
     // wang entered this one, li.shen approved it.
     let wang = bench.operator("wang", &[Role::Reviewer, Role::Production]);
     bench.now_ms.fetch_add(1000, Ordering::SeqCst);
-    let (status, answer) = bench.post(&wang, "/api/orders", &paid_order(1));
+    let (status, answer) = bench.post(&wang, "/api/orders", &free_order());
     assert_eq!(status, 201, "{answer}");
     let number = answer["results"][0]["number"].as_str().unwrap().to_owned();
     let entered = table.labelled(&number, "SF7000000000002", &["V2"]);
@@ -217,6 +217,19 @@ fn a_parcel_whose_order_was_refunded_is_not_sent() {
     });
     let refused = table.pack("SF7000000000001", &["V1"], "packer").unwrap_err();
     assert!(matches!(refused, PackError::State(OrderState::Refunded)), "{refused}");
+}
+
+#[test]
+fn a_parcel_whose_money_is_asked_back_waits_for_the_decision() {
+    let table = Table::new();
+    let state = &table.bench.state;
+    let order = table.labelled(&table.bench.place("", &paid_order(1)), "SF7000000000001", &["V1"]);
+    let asker = Actor::Operator("wang".to_owned());
+    table.run(refunds::ask(state, &order, "客户不要了", &asker)).unwrap();
+    let refused = table.pack("SF7000000000001", &["V1"], "packer").unwrap_err();
+    assert!(matches!(refused, PackError::Order(OrderError::RefundWaits)), "{refused}");
+    table.run(refunds::decide(state, &order, false, OPERATOR)).unwrap();
+    assert!(table.pack("SF7000000000001", &["V1"], "packer").unwrap().packed.is_some());
 }
 
 #[test]
@@ -338,6 +351,10 @@ fn orders_whose_customers_never_come_back_end_and_what_was_paid_by_hand_is_put_b
     assert_eq!(table.state(&paid), OrderState::Rejected, "until somebody has sent the money back");
     let request = table.run(refunds::of_order(&state.db, &paid)).unwrap().unwrap();
     assert_eq!((request.asked_by.as_str(), request.state.as_str()), ("(system)", "asked"));
+    // Declined, it is asked for again: an order that nobody ends would keep what it says of persons for ever.
+    table.run(refunds::decide(state, &paid, false, OPERATOR)).unwrap();
+    table.run(orders::end_idle(state)).unwrap();
+    assert_eq!(table.run(refunds::of_order(&state.db, &paid)).unwrap().unwrap().state, "asked");
     table.run(refunds::decide(state, &paid, true, OPERATOR)).unwrap();
     assert_eq!(table.state(&paid), OrderState::Refunded);
     let history = table.run(orders::history(&state.db, &free)).unwrap();

@@ -48,9 +48,14 @@ fn send(bench: &Bench, cookie: &str, form: &[(&str, String)]) -> (u16, String) {
 
 /// A scan in grey, as scanners make them.
 fn picture() -> Vec<u8> {
+    page_of(0)
+}
+
+fn page_of(shade: u32) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    let page =
-        image::GrayImage::from_fn(600, 800, |x, y| image::Luma([u8::try_from((x + y) % 200).unwrap()]));
+    let page = image::GrayImage::from_fn(600, 800, |x, y| {
+        image::Luma([u8::try_from((x + y + shade) % 200).unwrap()])
+    });
     page.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
     bytes.into_inner()
 }
@@ -123,11 +128,28 @@ fn p15_who_brings_the_paper_does_not_approve_by_it_and_replaces_none_that_was_de
     assert!(status == 403 && page.contains("另一位审核员"), "{page}");
     assert!(bench.get(&wang, &format!("/orders/{number}")).1.contains("id=\"scan\""));
     assert_eq!(bench.decide(&li, &approve, &[]).0, 303);
-    let (status, page) = scan(&bench, &wang, &number, &picture());
+    let (status, page) = scan(&bench, &wang, &number, &page_of(100));
     assert!(status == 409 && page.contains("审核通过后不能再换"), "{page}");
     assert!(!bench.get(&wang, &format!("/orders/{number}")).1.contains("id=\"scan\""));
     let papers = portal::pictures::list(&bench.state.db, &number);
     assert_eq!(bench.runtime.block_on(papers).unwrap().len(), 1);
+}
+
+#[test]
+fn p15_nobody_decides_by_a_paper_that_was_replaced_since_he_looked() {
+    let (bench, li) = Bench::logged_in();
+    let wang = bench.operator("wang", &[Role::Reviewer]);
+    let number = bench.place("", &paid_order(1));
+    bench.now_ms.fetch_add(1000, std::sync::atomic::Ordering::SeqCst);
+    let changed = || bench.get_json(&li, &format!("/api/orders/{number}"))["changed_at"].clone();
+    let before = changed();
+    let page = bench.get(&li, &format!("/review/{number}")).1;
+    let seen = page.split("name=\"seen\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(scan(&bench, &wang, &number, &picture()).0, 303);
+    assert_ne!(changed(), before);
+    let (status, page) = bench.post_form(&li, &format!("/review/{number}/approve"), &[("seen", seen)]);
+    assert!(status == 409 && page.contains("请核对后再决定"), "{page}");
+    assert_eq!(bench.decide(&li, &format!("/orders/{number}/approve"), &[]).0, 303, "having looked again");
 }
 
 #[test]

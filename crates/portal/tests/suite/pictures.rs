@@ -155,7 +155,8 @@ fn s1_2_id_cards_licences_and_letters_are_in_colour() {
         let error = put(&bench, OWNER, kind, grey.clone()).unwrap_err();
         assert!(matches!(error, PictureError::Grey(of) if of == kind), "{error}");
     }
-    put(&bench, OWNER, PictureKind::Paper, grey).unwrap();
+    let number = bench.place("", &crate::bench::paid_order(1));
+    put(&bench, &number, PictureKind::Paper, grey).unwrap();
 }
 
 #[test]

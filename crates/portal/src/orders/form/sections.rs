@@ -193,10 +193,11 @@ fn invoice(fields: &Fields<'_>, programme: &Programme, unit: Option<&Unit>) -> O
         return Some(None);
     };
     let Some(section) = fields.optional_section("invoice") else {
-        return Some(Some(Invoice { kind: first, title: unit?.name.clone() }));
+        return Some(Some(Invoice { kind: first, title: unit?.name.clone(), tax_number: None }));
     };
     let kind = section.word_or_first("kind", &programme.invoice_kinds, InvoiceKind::code);
     let title = section.text_or_empty("title", 100);
+    let tax_number = tax_number(&section);
     section.refuse_unknown(true);
     let title = title?;
     let title = if title.is_empty() { unit?.name.clone() } else { title };
@@ -208,7 +209,14 @@ fn invoice(fields: &Fields<'_>, programme: &Programme, unit: Option<&Unit>) -> O
         );
         return None;
     }
-    Some(Some(Invoice { kind: kind?, title }))
+    let is_other = unit.is_some_and(|unit| unit.name != title);
+    Some(Some(Invoice { kind: kind?, title, tax_number: tax_number?.filter(|_| is_other) }))
+}
+
+/// The number of another unit than the order's; the outer `None` = it was a mistake.
+fn tax_number(invoice: &Fields<'_>) -> Option<Option<String>> {
+    let Some(text) = invoice.optional("tax_number") else { return Some(None) };
+    check_credit_code(&text).map_err(|error| invoice.error("tax_number", error.to_string())).ok().map(Some)
 }
 
 /// The payment, if there was one; the outer `None` = there was a mistake.

@@ -133,7 +133,7 @@ fn bodies() -> Value {
                         "address": text(),
                     }),
                 ),
-                "invoice": form(&["kind"], json!({ "kind": text(), "title": text() })),
+                "invoice": form(&["kind"], json!({ "kind": text(), "title": text(), "tax_number": text() })),
                 "payment": reference("Payment"),
             }),
         ),

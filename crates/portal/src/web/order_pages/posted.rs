@@ -1,31 +1,26 @@
 //! Reading the form that a browser sends: texts into the draft, pictures into their store as they come.
 
-use std::time::Duration;
-
 use axum::{
     extract::{Multipart, multipart::Field},
     http::StatusCode,
     response::Response,
 };
 
-use tokio::sync::SemaphorePermit;
-
 use super::visitor::Visitor;
 use crate::{
     app::AppState,
     drafts::Draft,
     orders::FieldError,
+    papers::UploadTurn,
     pictures::{self, PICTURE_BYTES_MAX, PictureError},
     programmes::PictureKind,
-    web::shop::{our_trouble, trouble},
+    web::{answer::log_trouble, shop::trouble},
 };
 
 /// Parts of one form, at most: its inputs, its pictures, and some to spare.
 const PARTS_MAX: usize = 80;
 /// Bytes of one text.
 const TEXT_BYTES_MAX: usize = 4 * 1024;
-/// How long a picture waits while others bring theirs.
-const TURN_WAIT: Duration = Duration::from_secs(20);
 /// Before the word of a picture's kind.
 const PICTURE: &str = "pictures.";
 
@@ -47,7 +42,7 @@ pub(super) async fn read(
     mut form: Multipart,
 ) -> Result<Posted, Response> {
     let mut posted = Posted::default();
-    let mut turn: Option<Option<SemaphorePermit<'_>>> = None;
+    let mut turn: Option<Option<UploadTurn>> = None;
     draft.fields.untick();
     for _ in 0..PARTS_MAX {
         let part = form.next_field().await.map_err(|error| broken(visitor, &error.body_text()))?;
@@ -60,7 +55,7 @@ pub(super) async fn read(
             let Some(kind) = kind.filter(|_| !bytes.is_empty()) else { continue };
             // Only pictures wait for a turn, and those who get none lose nothing that they typed.
             if turn.is_none() {
-                turn = Some(uploads(state).await);
+                turn = Some(state.papers.upload_turn(&visitor.address).await);
             }
             let has_turn = turn.as_ref().is_some_and(Option::is_some);
             let max = if has_turn { PICTURE_BYTES_MAX + 1 } else { 0 };
@@ -72,7 +67,6 @@ pub(super) async fn read(
             };
             match taken {
                 Ok(_) => {}
-                Err(error) if error.is_ours() => return Err(our_trouble(visitor.lang, &error)),
                 Err(error) => posted.refused.push(refusal(name, &error)),
             }
             continue;
@@ -89,13 +83,14 @@ pub(super) async fn read(
     Err(broken(visitor, "too many parts"))
 }
 
+/// What went wrong with a picture is told at its field, also when it is our fault: what was typed beside it is kept.
 fn refusal(field: String, error: &PictureError) -> FieldError {
-    FieldError { field, message: error.to_string() }
-}
-
-/// One of those who bring pictures at once; `None` when others took too long.
-async fn uploads(state: &AppState) -> Option<SemaphorePermit<'_>> {
-    tokio::time::timeout(TURN_WAIT, state.papers.uploads.acquire()).await.ok()?.ok()
+    if !error.is_ours() {
+        return FieldError { field, message: error.to_string() };
+    }
+    log_trouble(error);
+    let message = "图片没有保存，本站暂时有故障，请稍后重新选择 (this picture was not kept, by a fault of ours: choose it again later)";
+    FieldError { field, message: message.to_owned() }
 }
 
 /// The next bytes of a part, up to `max` in all; the rest is read and dropped, so that the next part can be read. Whether there was any.

@@ -425,6 +425,12 @@ impl Form<'_> {
         let mut title = self.text("invoice.title", self.t("发票抬头", "Made out to"), 100);
         title.required = false;
         title.hint = self.t("不填即为单位名称", "The unit, if left empty");
+        let mut tax_number = self.text("invoice.tax_number", self.t("抬头税号", "Its tax number"), 18);
+        tax_number.required = false;
+        tax_number.hint = self.t(
+            "抬头为其他单位时填写；抬头为个人、或即本单位时留空",
+            "For another unit than the one above; empty for that unit, and for a person",
+        );
         Some(Section {
             id: "invoice",
             whose: self.t("发票", "Invoice"),
@@ -440,7 +446,7 @@ impl Form<'_> {
                 ),
             },
             pictures: Vec::new(),
-            inputs: vec![kind, title],
+            inputs: vec![kind, title, tax_number],
         })
     }
 }

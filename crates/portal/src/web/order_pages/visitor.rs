@@ -2,7 +2,7 @@
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderValue, header, request::Parts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
 use model::{OrderNumber, Secret};
@@ -14,8 +14,9 @@ use crate::{
     orders::OrderError,
     programmes::{Product, Programme},
     web::{
+        address::Address,
         lang::Lang,
-        session::{Address, cookie},
+        session::cookie,
         shop::{MaybeCustomer, ShopFrame, login_address, no_such_page, our_trouble, trouble},
     },
 };
@@ -27,6 +28,12 @@ const COOKIE_SECONDS: u32 = 30 * 24 * 60 * 60;
 
 /// Hex digits of a token.
 const TOKEN_CHARS: usize = 64;
+
+/// The browser's token for drafts; empty if it has none.
+pub(in crate::web) fn browser(headers: &HeaderMap) -> &str {
+    let ours = |token: &&str| token.len() == TOKEN_CHARS && token.bytes().all(|b| b.is_ascii_hexdigit());
+    cookie(headers, COOKIE).filter(ours).unwrap_or_default()
+}
 
 /// Whoever asks for a page of the order form.
 pub(in crate::web) struct Visitor {
@@ -45,8 +52,7 @@ impl FromRequestParts<AppState> for Visitor {
         let lang = Lang::from_request_parts(parts, state).await.unwrap_or(Lang::Zh);
         let MaybeCustomer(customer) = MaybeCustomer::from_request_parts(parts, state).await?;
         let Ok(Address(address)) = Address::from_request_parts(parts, state).await;
-        let ours = |token: &&str| token.len() == TOKEN_CHARS && token.bytes().all(|b| b.is_ascii_hexdigit());
-        let token = cookie(&parts.headers, COOKIE).filter(ours).unwrap_or_default();
+        let token = browser(&parts.headers);
         let mobile = customer.as_ref().map(|customer| customer.mobile_digest.as_str());
         let owner = Owner::new(state, Some(token), mobile);
         Ok(Self { lang, customer, address, owner, token: Secret::from(token) })
@@ -96,7 +102,9 @@ impl Visitor {
         use axum::http::StatusCode;
         match error {
             DraftError::Unknown => trouble(self.lang, StatusCode::NOT_FOUND, &error.to_string()),
-            DraftError::TooMany => trouble(self.lang, StatusCode::TOO_MANY_REQUESTS, &error.to_string()),
+            DraftError::TooMany | DraftError::TooManyNear => {
+                trouble(self.lang, StatusCode::TOO_MANY_REQUESTS, &error.to_string())
+            }
             DraftError::Order(OrderError::Db(error)) => our_trouble(self.lang, &error),
             DraftError::Order(error) => trouble(self.lang, StatusCode::CONFLICT, &error.to_string()),
             other => our_trouble(self.lang, &other),

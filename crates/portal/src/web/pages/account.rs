@@ -16,11 +16,7 @@ use crate::{
     app::AppState,
     config::SecondFactor,
     operators::{self, OperatorError},
-    web::{
-        answer::operator_status,
-        lang::Lang,
-        session::{Address, Operator},
-    },
+    web::{address::Address, answer::operator_status, lang::Lang, session::Operator},
 };
 
 pub(in crate::web) fn routes() -> Router<AppState> {

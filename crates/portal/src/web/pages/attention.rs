@@ -2,13 +2,14 @@
 
 use askama::Template;
 use axum::{
-    Router,
+    Form, Router,
     extract::State,
     http::StatusCode,
     response::{IntoResponse as _, Redirect, Response},
     routing::{get, post},
 };
 use model::OrderNumber;
+use serde::Deserialize;
 
 use super::{Frame, message, order_trouble, page};
 use crate::{
@@ -17,7 +18,9 @@ use crate::{
     db::DbError,
     invoices::{self, InvoiceRow},
     mail, messages,
-    payments::{self, PaymentError},
+    orders::OrderError,
+    payments::{self, Otherwise, PaymentError, Refund},
+    refunds::{self, RefundRequest},
     web::{access, answer::payment_status, lang::Lang, path::OrderPath, session::Operator},
     webhooks,
 };
@@ -30,6 +33,8 @@ pub(in crate::web) fn routes() -> Router<AppState> {
         .route("/attention", get(show))
         .route("/attention/webhooks", post(send_again))
         .route("/attention/payments/{number}", post(settle))
+        .route("/attention/refunds/{number}", post(given_back))
+        .route("/attention/transfers/{number}", post(transferred))
 }
 
 #[derive(Template)]
@@ -42,6 +47,11 @@ struct AttentionPage {
 impl AttentionPage {
     fn time(&self, ms: &i64) -> String {
         china_text(*ms)
+    }
+
+    /// Whether who is logged in said so.
+    fn is_own(&self, told: &Otherwise) -> bool {
+        self.frame.operator.as_ref().is_some_and(|operator| operator.name == told.told_by)
     }
 
     fn total(&self) -> usize {
@@ -62,19 +72,29 @@ struct Part {
     button: Option<(&'static str, &'static str)>,
     /// A button of each line: its route and label.
     each: Option<(&'static str, &'static str)>,
+    /// Whether each line asks for the number of a transfer.
+    transfers: bool,
 }
 
 struct Line {
     order: OrderNumber,
     since_ms: i64,
     what: String,
+    /// The refund that Alipay refuses, if it is one.
+    refund: Option<Refund>,
+}
+
+impl Line {
+    fn told(&self) -> Option<&Otherwise> {
+        self.refund.as_ref().and_then(|refund| refund.otherwise.as_ref())
+    }
 }
 
 impl Part {
     fn new(id: &'static str, title: &'static str, next: &'static str, mut rows: Vec<Line>) -> Self {
         let is_cut = rows.len() > usize::from(SHOWN_MAX);
         rows.truncate(usize::from(SHOWN_MAX));
-        Self { id, title, next, rows, is_cut, button: None, each: None }
+        Self { id, title, next, rows, is_cut, button: None, each: None, transfers: false }
     }
 
     /// Where a line's button sends.
@@ -90,16 +110,17 @@ async fn show(State(state): State<AppState>, operator: Operator, lang: Lang) -> 
             let frame = Frame::new(lang, &operator, "attention");
             page(StatusCode::OK, &AttentionPage { frame, parts })
         }
-        Err(error) => order_trouble(lang, error.into()),
+        Err(error) => order_trouble(lang, error),
     }
 }
 
 /// What the operator's roles are for, without what is empty.
-async fn parts(state: &AppState, operator: &Operator, lang: Lang) -> Result<Vec<Part>, DbError> {
+async fn parts(state: &AppState, operator: &Operator, lang: Lang) -> Result<Vec<Part>, OrderError> {
     let mut parts = Vec::new();
     if operator.has_any(access::MONEY_TROUBLES) {
         parts.push(money(state, lang).await?);
         parts.push(money_taken_back(state, lang).await?);
+        parts.push(transfers(state, lang).await?);
         parts.extend(invoices(state, lang).await?);
         parts.push(mails(state, lang).await?);
     }
@@ -121,6 +142,7 @@ fn money_line(lang: Lang, it: payments::Trouble) -> Line {
         what: format!("¥ {} · {}", it.amount, lang.told(&it.text)),
         order: it.order,
         since_ms: it.since_ms,
+        refund: it.refund,
     }
 }
 
@@ -128,8 +150,9 @@ async fn money(state: &AppState, lang: Lang) -> Result<Part, DbError> {
     let troubles = payments::troubles(state, ASKED).await?.into_iter();
     let title = lang.t("待处理的款项", "Money in trouble");
     let next = lang.t(
-        "按“退回款项”由支付宝原路退回；客户可重新支付",
-        "Send it back: it returns by Alipay to who paid, and the customer may pay anew",
+        "按“退回款项”由支付宝原路退回，客户可重新支付；支付宝不再受理的，转账退回后登记凭证号，由另一人确认",
+        "Send it back: it returns by Alipay to who paid, and the customer may pay anew. What Alipay refuses for good goes back by a \
+         transfer: write its number down, and let another confirm it",
     );
     let lines = troubles.map(|it| money_line(lang, it)).collect();
     let mut part = Part::new("payments", title, next, lines);
@@ -150,6 +173,20 @@ async fn money_taken_back(state: &AppState, lang: Lang) -> Result<Part, DbError>
     Ok(Part::new("taken-back", title, next, lines))
 }
 
+/// What came by no service goes back by none.
+async fn transfers(state: &AppState, lang: Lang) -> Result<Part, OrderError> {
+    let found = refunds::to_transfer(&state.db, ASKED).await?.into_iter();
+    let line =
+        |it: RefundRequest| Line { what: it.reason, order: it.order, since_ms: it.asked_ms, refund: None };
+    let title = lang.t("待转账的退款", "Refunds to be transferred");
+    let next = lang.t(
+        "已批准、并非由支付宝支付的款项：向付款账户转账，再登记凭证号",
+        "Approved, and not paid by Alipay: transfer the money to who paid, then write the transfer's number down",
+    );
+    let part = Part::new("transfers", title, next, found.map(line).collect());
+    Ok(Part { transfers: true, ..part })
+}
+
 /// Those that wait for the log-in or the account go on by themselves; the others are asked for again.
 async fn invoices(state: &AppState, lang: Lang) -> Result<[Part; 3], DbError> {
     let found = invoices::needing_person(&state.db, ASKED).await?;
@@ -159,7 +196,7 @@ async fn invoices(state: &AppState, lang: Lang) -> Result<[Part; 3], DbError> {
     let line = |(order, since_ms, it): (OrderNumber, i64, InvoiceRow)| {
         let state = lang.t(it.state.words().0, it.state.words().1);
         let colon = if it.trouble.is_empty() { "" } else { lang.t("：", ": ") };
-        Line { order, since_ms, what: format!("{state}{colon}{}", it.trouble) }
+        Line { order, since_ms, what: format!("{state}{colon}{}", it.trouble), refund: None }
     };
     let waiting = Part::new(
         "tax-login",
@@ -190,7 +227,12 @@ async fn invoices(state: &AppState, lang: Lang) -> Result<[Part; 3], DbError> {
 
 async fn mails(state: &AppState, lang: Lang) -> Result<Part, DbError> {
     let failed = mail::failed(state, ASKED).await?.into_iter();
-    let line = |it: mail::FailedMail| Line { order: it.order, since_ms: it.created_ms, what: it.trouble };
+    let line = |it: mail::FailedMail| Line {
+        order: it.order,
+        since_ms: it.created_ms,
+        what: it.trouble,
+        refund: None,
+    };
     let title = lang.t("14 天内未发出的邮件", "Mails of the last 14 days that could not be sent");
     let next = lang.t(
         "检查发信程序；请客户登录“我的订单”下载发票",
@@ -204,7 +246,8 @@ async fn news(state: &AppState, lang: Lang) -> Result<Part, DbError> {
     let line = |(order, it): (OrderNumber, messages::MessageRow)| {
         let (zh, en) = it.kind_words();
         let colon = if it.trouble.is_empty() { "" } else { lang.t("：", ": ") };
-        Line { order, since_ms: it.created_ms, what: format!("{}{colon}{}", lang.t(zh, en), it.trouble) }
+        let what = format!("{}{colon}{}", lang.t(zh, en), it.trouble);
+        Line { order, since_ms: it.created_ms, what, refund: None }
     };
     let title = lang.t("14 天内未送达的短信", "SMS of the last 14 days that did not arrive");
     let next = lang.t(
@@ -220,6 +263,7 @@ async fn platforms(state: &AppState, lang: Lang) -> Result<Part, DbError> {
         what: format!("{} · {} · ×{} · {}", it.programme, lang.state(&it.state), it.tries, it.error),
         order: it.order,
         since_ms: it.at_ms,
+        refund: None,
     };
     let title = lang.t("采购平台未收到的订单状态", "States of orders that a platform was not told");
     let next = lang
@@ -244,12 +288,68 @@ async fn settle(
     lang: Lang,
     OrderPath(number): OrderPath,
 ) -> Response {
-    match payments::settle_troubles(&state, &number, &operator.actor()).await {
-        // What Alipay refuses once more is on the page with its words.
+    // What Alipay refuses once more is on the page with its words.
+    after(&operator, lang, payments::settle_troubles(&state, &number, &operator.actor()).await)
+}
+
+#[derive(Deserialize)]
+struct GivenBack {
+    /// The refund's number at Alipay.
+    request: String,
+    what: Said,
+    /// The transfer's number.
+    #[serde(default)]
+    reference: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Said {
+    Tell,
+    Confirm,
+    Withdraw,
+}
+
+/// Money that Alipay refuses to send back was given back otherwise.
+async fn given_back(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    OrderPath(number): OrderPath,
+    Form(form): Form<GivenBack>,
+) -> Response {
+    let (request, who) = (form.request.as_str(), operator.name.as_str());
+    let done = match form.what {
+        Said::Tell => payments::tell(&state, &number, request, &form.reference, who).await,
+        Said::Confirm => payments::confirm(&state, &number, request, who).await,
+        Said::Withdraw => payments::withdraw(&state, &number, request, who).await,
+    };
+    after(&operator, lang, done)
+}
+
+#[derive(Deserialize)]
+struct Transferred {
+    reference: String,
+}
+
+/// The money of an approved refund was transferred.
+async fn transferred(
+    State(state): State<AppState>,
+    operator: Operator,
+    lang: Lang,
+    OrderPath(number): OrderPath,
+    Form(form): Form<Transferred>,
+) -> Response {
+    let done = refunds::transferred(&state, &number, &form.reference, &operator.name).await;
+    after(&operator, lang, done.map_err(PaymentError::from))
+}
+
+fn after(operator: &Operator, lang: Lang, done: Result<(), PaymentError>) -> Response {
+    match done {
         Ok(()) => Redirect::to("/attention").into_response(),
         Err(PaymentError::Order(error)) => order_trouble(lang, error),
         Err(error) => {
-            let frame = Frame::new(lang, &operator, "attention");
+            let frame = Frame::new(lang, operator, "attention");
             message(frame, payment_status(&error), error.to_string())
         }
     }

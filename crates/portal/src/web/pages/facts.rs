@@ -135,6 +135,9 @@ fn money_section(lang: Lang, order: &Order) -> Section {
     if let Some(invoice) = &order.content.invoice {
         lines.push((lang.t("发票类型", "Invoice"), lang.t(invoice.kind.zh(), invoice.kind.en()).to_owned()));
         lines.push((lang.t("发票抬头", "Made out to"), invoice.title.clone()));
+        let number =
+            invoice.tax_number.iter().map(|number| (lang.t("抬头税号", "Its tax number"), number.clone()));
+        lines.extend(number);
     }
     Section { title: lang.t("费用与发票", "Money and invoice"), lines }
 }

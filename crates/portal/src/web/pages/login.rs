@@ -14,11 +14,7 @@ use super::{Frame, page, trouble};
 use crate::{
     app::AppState,
     operators,
-    web::{
-        answer::operator_status,
-        lang::Lang,
-        session::{self, Address},
-    },
+    web::{address::Address, answer::operator_status, lang::Lang, session},
 };
 
 #[derive(Template)]

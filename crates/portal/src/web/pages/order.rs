@@ -83,6 +83,9 @@ impl OrderPage {
         let lang = self.frame.lang;
         match refund.state {
             RefundState::Wanted => lang.t("退款中", "on its way"),
+            RefundState::Done if refund.otherwise.is_some() => {
+                lang.t("已转账退回", "given back by a transfer")
+            }
             RefundState::Done => lang.t("已退回", "given back"),
             RefundState::Stuck => lang.t("支付宝拒绝退款，请人工处理", "Alipay refuses it: look at it"),
         }
@@ -262,22 +265,8 @@ pub(in crate::web) async fn cancel(
     lang: Lang,
     OrderPath(number): OrderPath,
 ) -> Response {
-    let done = cancel_unpaid(&state, &number, &operator).await;
+    let done = orders::cancel(&state, &number, &operator.actor()).await;
     after_review(&state, &operator, lang, &number, done).await
-}
-
-/// What was paid goes back by two people alone.
-async fn cancel_unpaid(
-    state: &AppState,
-    number: &OrderNumber,
-    operator: &Operator,
-) -> Result<(), PaymentError> {
-    let order = orders::known(state, number).await?;
-    if orders::cancel_terms(&mut *state.db.acquire().await?, &order).await? != CancelTerms::Free {
-        let told = ("已支付的订单请申请退款", "ask for a refund of a paid order");
-        return Err(OrderError::NotCancellable(told.0, told.1).into());
-    }
-    orders::cancel(state, number, &operator.actor()).await
 }
 
 /// Records that SF has delivered the parcel.

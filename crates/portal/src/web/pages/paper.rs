@@ -13,7 +13,7 @@ use axum::{
 use model::OrderState;
 use serde::Deserialize;
 
-use super::{Frame, message, order_trouble, page};
+use super::{Frame, forbidden, message, order_trouble, page};
 use crate::{
     app::AppState,
     orders::{self, FieldError, RowOutcome},
@@ -109,7 +109,11 @@ async fn enter(
     let Some(found) = find(&state, value("programme"), value("product")) else {
         return choose(&state, &operator, lang);
     };
-    match orders::accept(&state, &fields::order(&typed), &operator.actor()).await {
+    let order = fields::order(&typed);
+    if let Some(opening) = operator.lacks_to_bring(&order) {
+        return forbidden(lang, operator, opening);
+    }
+    match orders::accept(&state, &order, &operator.actor()).await {
         Ok(row) => match (row.outcome, row.number) {
             (RowOutcome::Accepted | RowOutcome::Repeated, Some(number)) => {
                 Redirect::to(&format!("/orders/{number}")).into_response()
@@ -133,14 +137,8 @@ async fn scan(
     OrderPath(number): OrderPath,
     form: Result<Upload, UploadError>,
 ) -> Response {
-    match orders::known(&state, &number).await {
-        Ok(order) if is_open(order.state) => {}
-        Ok(_) => {
-            let told = lang
-                .t("审核通过后不能再换纸质材料", "The paper of an order that was decided is not replaced");
-            return message(Frame::new(lang, &operator, "orders"), StatusCode::CONFLICT, told.to_owned());
-        }
-        Err(error) => return order_trouble(lang, error),
+    if let Err(error) = orders::known(&state, &number).await {
+        return order_trouble(lang, error);
     }
     let refused = match form {
         Ok(Upload(bytes)) => {

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
+    extract::{FromRequest as _, Path, Query, Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
@@ -25,7 +25,7 @@ use crate::{
         lang::Lang,
         path::OrderPath,
         session::Operator,
-        upload::{self, Upload, UploadError, picture_status},
+        upload::{self, Upload, picture_status},
     },
 };
 
@@ -76,14 +76,24 @@ async fn show(state: &AppState, lang: Lang, token: &str, refused: Option<(Status
     page(status, &PhonePage { frame: Frame { lang, operator: None, here: "" }, stands, kind, message })
 }
 
-/// Takes the picture; then the page is fetched by GET, so that a reload sends nothing again.
+/// Takes the picture; then the page is fetched by GET, so that a reload sends nothing again. Nobody without a link that waits takes a turn
+/// from those who have one.
 async fn take(
     State(state): State<AppState>,
     lang: Lang,
     Path(token): Path<String>,
-    form: Result<Upload, UploadError>,
+    request: Request,
 ) -> Response {
-    let Upload(picture) = match form {
+    match links::look(&state, &token).await {
+        Ok((LinkState::Waiting, _)) => {}
+        Ok(_) => {
+            upload::read_away(request).await;
+            let told = lang.told(&PictureError::Link.to_string());
+            return show(&state, lang, &token, Some((StatusCode::GONE, told))).await;
+        }
+        Err(error) => return trouble(lang, &error),
+    }
+    let Upload(picture) = match Upload::from_request(request, &state).await {
         Ok(form) => form,
         Err(error) => {
             return show(&state, lang, &token, Some((error.status(), lang.told(&error.message())))).await;

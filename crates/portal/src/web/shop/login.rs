@@ -17,7 +17,8 @@ use crate::{
     app::AppState,
     customers::{self, CustomerError, Token},
     db::begin_write,
-    web::{lang::Lang, pages::page, session::Address},
+    drafts::{self, Owner},
+    web::{address::Address, lang::Lang, order_pages::browser, pages::page},
 };
 
 const HOME: &str = "/my/orders";
@@ -111,7 +112,7 @@ pub(super) async fn log_in(
     if let Err(refused) = code::check(&state, lang, &mobile, &asker, &form.code).await {
         return answer(refused.status, true, &mobile, refused.message);
     }
-    match open(&state, &mobile, session::token(&headers)).await {
+    match open(&state, &mobile, &headers).await {
         Ok(token) => {
             let cookie = session::set_cookie(&state, &token).map(|cookie| (header::SET_COOKIE, cookie));
             let mut response = Redirect::to(if next.is_empty() { HOME } else { next }).into_response();
@@ -122,21 +123,32 @@ pub(super) async fn log_in(
     }
 }
 
-/// A new session; the one this browser had before ends.
-async fn open(state: &AppState, mobile: &str, old: Option<&str>) -> Result<Token, CustomerError> {
-    if let Some(old) = old {
+/// A new session; the one this browser had before ends, and another customer's drafts are not this one's.
+async fn open(state: &AppState, mobile: &str, headers: &HeaderMap) -> Result<Token, CustomerError> {
+    if let Some(old) = session::token(headers) {
         customers::log_out(state, old).await?;
     }
+    let mobile_digest = customers::mobile_digest(state, mobile);
+    let owner = Owner::new(state, Some(browser(headers)), Some(&mobile_digest));
     let mut tx = begin_write(&state.db).await?;
+    drafts::part(&mut tx, &owner).await?;
     let token = customers::open_session(state, &mut tx, mobile).await?;
     tx.commit().await?;
     Ok(token)
 }
 
+/// The next person at this browser finds nothing of this one.
+async fn leave(state: &AppState, headers: &HeaderMap) -> Result<(), CustomerError> {
+    let owner = Owner::new(state, Some(browser(headers)), None);
+    drafts::part(&mut *state.db.acquire().await?, &owner).await?;
+    match session::token(headers) {
+        Some(token) => customers::log_out(state, token).await,
+        None => Ok(()),
+    }
+}
+
 pub(super) async fn log_out(State(state): State<AppState>, lang: Lang, headers: HeaderMap) -> Response {
-    if let Some(token) = session::token(&headers)
-        && let Err(error) = customers::log_out(&state, token).await
-    {
+    if let Err(error) = leave(&state, &headers).await {
         return our_trouble(lang, &error);
     }
     let mut response = Redirect::to("/").into_response();

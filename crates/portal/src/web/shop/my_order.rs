@@ -16,7 +16,8 @@ use crate::{
     orders::{self, Actor, CancelTerms, Order, OrderError},
     payments::{self, PaymentError, Refund, RefundState},
     pictures::{self, Picture},
-    refunds, stations,
+    refunds::{self, RefundRequest},
+    stations,
     web::{
         answer::{log_trouble, order_status, payment_status},
         lang::Lang,
@@ -41,6 +42,8 @@ struct MyOrderPage {
     refund: Option<Refund>,
     /// Whether finance was asked to send the money back, and has not yet.
     is_asked: bool,
+    /// What was asked of finance.
+    request: Option<RefundRequest>,
     /// What comes next, in a sentence.
     next: String,
     /// Whether and how the order can be cancelled.
@@ -147,6 +150,7 @@ async fn my_order_page(
         pictures: pictures::list(&state.db, number.as_str()).await.or_else(no_pictures)?,
         refund: payments::refund_of(state, number).await?,
         is_asked: refunds::is_waiting(&state.db, number).await?,
+        request: refunds::of_order(&state.db, number).await?,
         order,
         message,
     })

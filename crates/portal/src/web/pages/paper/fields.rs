@@ -143,9 +143,13 @@ fn invoice(lang: Lang, programme: &Programme) -> Option<Group> {
         optional: true,
         ..text("invoice.title", lang.t("抬头（不填为单位名称）", "Made out to (the unit, if empty)"))
     };
+    let tax_number = Field {
+        optional: true,
+        ..text("invoice.tax_number", lang.t("抬头为其他单位时其税号", "Tax number, if that is another unit"))
+    };
     (!kinds.is_empty()).then(|| Group {
         title: lang.t("发票", "Invoice"),
-        fields: vec![choice("invoice.kind", lang.t("类型", "Kind"), kinds), title],
+        fields: vec![choice("invoice.kind", lang.t("类型", "Kind"), kinds), title, tax_number],
     })
 }
 
