@@ -1,6 +1,6 @@
 //! Refunds take two people: finance asks, another approves. Then the money goes back.
 
-use model::{OrderNumber, OrderState};
+use model::{Fen, OrderNumber, OrderState};
 use sqlx::Executor;
 
 use crate::{
@@ -260,16 +260,34 @@ async fn pay_back(
     Ok(())
 }
 
+/// A refund whose money finance has to transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToTransfer {
+    /// The order.
+    pub order: OrderNumber,
+    /// How much.
+    pub amount: Fen,
+    /// Why.
+    pub reason: String,
+    /// When it was approved.
+    pub since_ms: i64,
+}
+
 /// Refunds whose money finance has to transfer, the oldest first.
 ///
 /// # Errors
 /// The database's.
-pub async fn to_transfer(db: &Db, most: u16) -> Result<Vec<RefundRequest>, OrderError> {
-    let sql = format!(
-        "select {COLUMNS} from refund_requests r where r.by_hand = 1 and r.transfer is null order by r.decided_ms limit $1"
+pub async fn to_transfer(db: &Db, most: u16) -> Result<Vec<ToTransfer>, DbError> {
+    let rows = sqlx::query_as::<Sql, (String, i64, String, i64)>(
+        "select r.order_number, o.amount_fen, r.reason, r.decided_ms from refund_requests r \
+         join orders o on o.number = r.order_number where r.by_hand = 1 and r.transfer is null \
+         order by r.decided_ms, r.order_number limit $1",
     );
-    let rows = sqlx::query_as::<Sql, Columns>(sqlx::AssertSqlSafe(sql));
-    rows.bind(i64::from(most)).fetch_all(db).await?.into_iter().map(request).collect()
+    let read = |(order, amount, reason, since_ms): (String, i64, String, i64)| {
+        let order = order.parse().map_err(|_| damaged("an order number"))?;
+        Ok(ToTransfer { order, amount: Fen(amount.unsigned_abs()), reason, since_ms })
+    };
+    rows.bind(i64::from(most)).fetch_all(db).await?.into_iter().map(read).collect()
 }
 
 /// How many [`to_transfer`] there are.

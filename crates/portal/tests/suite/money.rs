@@ -208,7 +208,10 @@ fn what_was_paid_by_no_service_is_transferred_and_that_is_written_down() {
     }
     let attention = || bench.get(&finance, "/attention").1;
     let page = attention();
-    assert!(page.contains("待转账的退款") && page.contains(by_hand.as_str()), "{page}");
+    assert!(
+        page.contains("待转账的退款") && page.contains(by_hand.as_str()) && page.contains("¥ 300.00"),
+        "{page}"
+    );
     assert!(!page.contains(taken_back.as_str()), "its money is back already: {page}");
     assert!(bench.get(&finance, &format!("/orders/{by_hand}")).1.contains("待财务转账退回"));
     let path = format!("/attention/transfers/{by_hand}");

@@ -18,9 +18,8 @@ use crate::{
     db::DbError,
     invoices::{self, InvoiceRow},
     mail, messages,
-    orders::OrderError,
     payments::{self, Otherwise, PaymentError, Refund},
-    refunds::{self, RefundRequest},
+    refunds::{self, ToTransfer},
     web::{access, answer::payment_status, lang::Lang, path::OrderPath, session::Operator},
     webhooks,
 };
@@ -110,12 +109,12 @@ async fn show(State(state): State<AppState>, operator: Operator, lang: Lang) -> 
             let frame = Frame::new(lang, &operator, "attention");
             page(StatusCode::OK, &AttentionPage { frame, parts })
         }
-        Err(error) => order_trouble(lang, error),
+        Err(error) => order_trouble(lang, error.into()),
     }
 }
 
 /// What the operator's roles are for, without what is empty.
-async fn parts(state: &AppState, operator: &Operator, lang: Lang) -> Result<Vec<Part>, OrderError> {
+async fn parts(state: &AppState, operator: &Operator, lang: Lang) -> Result<Vec<Part>, DbError> {
     let mut parts = Vec::new();
     if operator.has_any(access::MONEY_TROUBLES) {
         parts.push(money(state, lang).await?);
@@ -174,10 +173,14 @@ async fn money_taken_back(state: &AppState, lang: Lang) -> Result<Part, DbError>
 }
 
 /// What came by no service goes back by none.
-async fn transfers(state: &AppState, lang: Lang) -> Result<Part, OrderError> {
+async fn transfers(state: &AppState, lang: Lang) -> Result<Part, DbError> {
     let found = refunds::to_transfer(&state.db, ASKED).await?.into_iter();
-    let line =
-        |it: RefundRequest| Line { what: it.reason, order: it.order, since_ms: it.asked_ms, refund: None };
+    let line = |it: ToTransfer| Line {
+        what: format!("¥ {} · {}", it.amount, it.reason),
+        order: it.order,
+        since_ms: it.since_ms,
+        refund: None,
+    };
     let title = lang.t("待转账的退款", "Refunds to be transferred");
     let next = lang.t(
         "已批准、并非由支付宝支付的款项：向付款账户转账，再登记凭证号",
