@@ -277,14 +277,16 @@ async fn insert(
     Ok(())
 }
 
-/// Saves what was typed, with any mistakes. This browser, and whoever is logged in, own it from now on.
+/// Saves what was typed, with any mistakes. This browser, and whoever is logged in, own it from now on; not the browser of one who has
+/// logged out while the form was on its way.
 ///
 /// # Errors
 /// [`DraftError::Unknown`] for a draft that is not there or not the owner's.
 pub async fn save(state: &AppState, owner: &Owner, draft: &mut Draft) -> Result<(), DraftError> {
     draft.saved_ms = state.clock.now_ms();
     let sql = format!(
-        "update drafts set fields = $4, saved_ms = $5, browser = case when $1 = '' then browser else $1 end, \
+        "update drafts set fields = $4, saved_ms = $5, browser = case when $1 = '' or ($2 <> '' and not exists \
+         (select 1 from customer_sessions s where s.mobile_digest = $2 and s.expires_ms > $5)) then browser else $1 end, \
          mobile_digest = case when $2 = '' then mobile_digest else $2 end where number = $3 and {OWNED}"
     );
     let saved = sqlx::query::<Sql>(sqlx::AssertSqlSafe(sql))

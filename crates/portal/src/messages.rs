@@ -13,7 +13,7 @@ pub use sending::turn;
 
 use crate::{
     app::AppState,
-    db::{Db, DbError, Row, Sql, Transaction, damaged},
+    db::{Connection, Db, DbError, Row, Sql, Transaction, damaged},
     depths::{Depths, FAILED_MS},
     orders::{self, OrderError, Standing},
 };
@@ -160,6 +160,16 @@ pub async fn enqueue(
         parameters: &parameters,
     };
     Ok(outbox::insert(tx, state, &message).await?)
+}
+
+/// Whether a customer was told that the parcel goes, or will be.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn has_shipped(connection: &mut Connection, number: &OrderNumber) -> Result<bool, DbError> {
+    let sql = "select 1 from messages where order_number = $1 and kind = 'shipped' limit 1";
+    let row = sqlx::query::<Sql>(sql).bind(number.as_str()).fetch_optional(connection).await?;
+    Ok(row.is_some())
 }
 
 /// What a template takes of a text: one line, cut with a mark where it was longer.

@@ -158,10 +158,27 @@ pub async fn scan(
     }
     if pack.left() == 0 {
         pack.packed = Some(record(&mut tx, &pack, actor, state.clock.now_ms()).await?);
-        messages::enqueue(&mut tx, state, &order, MessageKind::Shipped { waybill: &pack.waybill }).await?;
+        tell(&mut tx, state, &order, &pack.waybill).await?;
     }
     tx.commit().await?;
     Ok(pack)
+}
+
+/// Tells the customer, once. An order without a programme can be packed all the same.
+async fn tell(
+    tx: &mut Transaction,
+    state: &AppState,
+    order: &Standing,
+    waybill: &str,
+) -> Result<(), PackError> {
+    if state.programmes.get(&order.programme).is_none() {
+        tracing::error!(order = %order.number, programme = order.programme, "a programme's file is missing: its customer is not told by SMS");
+        return Ok(());
+    }
+    if messages::has_shipped(tx, &order.number).await? {
+        return Ok(());
+    }
+    Ok(messages::enqueue(tx, state, order, MessageKind::Shipped { waybill }).await?)
 }
 
 /// What a scanner or a person typed, as it is compared.

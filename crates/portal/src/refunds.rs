@@ -33,11 +33,35 @@ pub struct RefundRequest {
     pub state: String,
     /// Who decided.
     pub decided_by: Option<String>,
-    /// Whether finance transfers the money, because it came by no service.
-    pub by_hand: bool,
-    /// The transfer's number, once it was made.
+    /// What finance has to do itself.
+    pub by_hand: ByHand,
+    /// The transfer's number, once it was made; [`NO_TRANSFER`] if there was none to make.
     pub transfer: Option<String>,
 }
+
+/// What finance has to do itself once a refund is approved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByHand {
+    /// Nothing: the money goes back the way it came, or nobody has approved it.
+    Nothing,
+    /// To transfer it, because it came by no service.
+    Transfer,
+    /// To look: it was sent back at Alipay before, and the customer may have paid otherwise since.
+    Look,
+}
+
+impl ByHand {
+    fn read(code: i64) -> Self {
+        match code {
+            0 => Self::Nothing,
+            2 => Self::Look,
+            _ => Self::Transfer,
+        }
+    }
+}
+
+/// In place of a transfer's number where there was nothing to transfer.
+pub const NO_TRANSFER: &str = "-";
 
 const COLUMNS: &str =
     "r.order_number, r.reason, r.asked_by, r.asked_ms, r.state, r.decided_by, r.by_hand, r.transfer";
@@ -54,7 +78,7 @@ fn request(row: Columns) -> Result<RefundRequest, OrderError> {
         asked_ms,
         state,
         decided_by,
-        by_hand: by_hand != 0,
+        by_hand: ByHand::read(by_hand),
         transfer,
     })
 }
@@ -251,12 +275,12 @@ async fn pay_back(
         return Ok(());
     }
     change_state(tx, &asked.order, OrderState::Refunded, who, &asked.reason, now_ms).await?;
-    if !payments::was_taken_back(tx, &asked.order).await? {
-        sqlx::query::<Sql>("update refund_requests set by_hand = 1 where order_number = $1")
-            .bind(asked.order.as_str())
-            .execute(&mut **tx)
-            .await?;
-    }
+    let by_hand = if payments::was_taken_back(tx, &asked.order).await? { 2_i64 } else { 1 };
+    sqlx::query::<Sql>("update refund_requests set by_hand = $2 where order_number = $1")
+        .bind(asked.order.as_str())
+        .bind(by_hand)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -271,6 +295,8 @@ pub struct ToTransfer {
     pub reason: String,
     /// When it was approved.
     pub since_ms: i64,
+    /// Transfer, or look.
+    pub by_hand: ByHand,
 }
 
 /// Refunds whose money finance has to transfer, the oldest first.
@@ -278,14 +304,15 @@ pub struct ToTransfer {
 /// # Errors
 /// The database's.
 pub async fn to_transfer(db: &Db, most: u16) -> Result<Vec<ToTransfer>, DbError> {
-    let rows = sqlx::query_as::<Sql, (String, i64, String, i64)>(
-        "select r.order_number, o.amount_fen, r.reason, r.decided_ms from refund_requests r \
-         join orders o on o.number = r.order_number where r.by_hand = 1 and r.transfer is null \
+    let rows = sqlx::query_as::<Sql, (String, i64, String, i64, i64)>(
+        "select r.order_number, o.amount_fen, r.reason, r.decided_ms, r.by_hand from refund_requests r \
+         join orders o on o.number = r.order_number where r.by_hand > 0 and r.transfer is null \
          order by r.decided_ms, r.order_number limit $1",
     );
-    let read = |(order, amount, reason, since_ms): (String, i64, String, i64)| {
+    let read = |(order, amount, reason, since_ms, by_hand): (String, i64, String, i64, i64)| {
         let order = order.parse().map_err(|_| damaged("an order number"))?;
-        Ok(ToTransfer { order, amount: Fen(amount.unsigned_abs()), reason, since_ms })
+        let by_hand = ByHand::read(by_hand);
+        Ok(ToTransfer { order, amount: Fen(amount.unsigned_abs()), reason, since_ms, by_hand })
     };
     rows.bind(i64::from(most)).fetch_all(db).await?.into_iter().map(read).collect()
 }
@@ -295,11 +322,12 @@ pub async fn to_transfer(db: &Db, most: u16) -> Result<Vec<ToTransfer>, DbError>
 /// # Errors
 /// The database's.
 pub async fn to_transfer_count(db: &Db) -> Result<i64, DbError> {
-    let count = "select count(*) from refund_requests where by_hand = 1 and transfer is null";
+    let count = "select count(*) from refund_requests where by_hand > 0 and transfer is null";
     Ok(sqlx::query_scalar::<Sql, i64>(count).fetch_one(db).await?)
 }
 
-/// Writes down that the money of an approved refund was transferred, and under which number.
+/// Writes down that the money of an approved refund was transferred, and under which number; [`NO_TRANSFER`] where a look said that there
+/// was nothing to transfer.
 ///
 /// # Errors
 /// [`OrderError::Transfer`]; [`OrderError::NoRefund`] if none waits for it; the database's.
@@ -309,17 +337,19 @@ pub async fn transferred(
     reference: &str,
     operator: &str,
 ) -> Result<(), OrderError> {
-    let reference = payments::transfer_number(reference)?;
+    let none = reference == NO_TRANSFER;
+    let reference = if none { NO_TRANSFER } else { payments::transfer_number(reference)? };
     let now_ms = state.clock.now_ms();
     let mut tx = begin_write(&state.db).await?;
     let updated = sqlx::query::<Sql>(
         "update refund_requests set transfer = $2, transfer_by = $3, transfer_ms = $4 \
-         where order_number = $1 and by_hand = 1 and transfer is null",
+         where order_number = $1 and by_hand >= $5 and transfer is null",
     )
     .bind(number.as_str())
     .bind(reference)
     .bind(operator)
     .bind(now_ms)
+    .bind(if none { 2_i64 } else { 1 })
     .execute(&mut *tx)
     .await?;
     if updated.rows_affected() != 1 {

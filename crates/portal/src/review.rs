@@ -109,7 +109,8 @@ async fn created(tx: &mut Connection, number: &OrderNumber) -> Result<Option<(i6
     Ok(row.bind(number.as_str()).fetch_optional(tx).await?)
 }
 
-/// The oldest order after a place in the queue that no other reviewer has and that the reviewer did not write.
+/// The oldest order after a place in the queue that no other reviewer has and that the reviewer did not write. One whose money is asked
+/// back waits for finance.
 async fn oldest(
     tx: &mut Connection,
     reviewer: &str,
@@ -124,6 +125,7 @@ async fn oldest(
              and coalesce(h.from_state, 'draft') in ('draft', 'rejected')) \
          and not exists (select 1 from audit a where a.subject = o.number and a.who = $3 and a.what = 'picture.stored' \
              and a.detail like '%kind=paper %') \
+         and not exists (select 1 from refund_requests r where r.order_number = o.number and r.state <> 'declined') \
          order by o.created_ms, o.number limit 1",
     );
     let actor = Actor::Operator(reviewer.to_owned()).to_string();

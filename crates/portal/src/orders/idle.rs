@@ -14,7 +14,7 @@ const ORDERS_A_TURN: i64 = 50;
 const DAY_MS: i64 = 86_400_000;
 
 /// Cancels orders that have waited for their customers longer than their programmes allow, some a turn. What was paid goes back the way it
-/// came; what came by no service, finance is asked to send back.
+/// came; what came by no service, finance is asked to send back. Where finance declines, the time begins anew.
 ///
 /// # Errors
 /// The database's. An order that a payment service does not let go yet is met again next time.
@@ -23,7 +23,8 @@ pub async fn end_idle(state: &AppState) -> Result<(), OrderError> {
         let idle_ms = i64::from(programme.retention.idle_days) * DAY_MS;
         let idle = sqlx::query_scalar::<Sql, String>(
             "select number from orders where programme = $1 and state in ($2, $3) and changed_ms < $4 \
-             and not exists (select 1 from refund_requests r where r.order_number = number and r.state <> 'declined') order by changed_ms limit $5",
+             and not exists (select 1 from refund_requests r where r.order_number = number \
+                 and (r.state <> 'declined' or r.decided_ms >= $4)) order by changed_ms limit $5",
         )
         .bind(&programme.id)
         .bind(OrderState::AwaitingPayment.code())

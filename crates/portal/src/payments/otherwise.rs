@@ -1,16 +1,18 @@
 //! Money that Alipay does not take back any more (a trade too old, an account that is closed): finance gives it back another way. One
 //! person says how, another confirms it; while it is said Alipay is not asked again, so that nothing goes back twice.
 
+use alipay::Client;
 use model::OrderNumber;
 
 use super::{
+    ask,
     error::PaymentError,
     refund::{Refund, RefundState, finish, in_order},
 };
 use crate::{
     app::AppState,
     audit::{self, What},
-    db::{Sql, Transaction, begin_write},
+    db::{Connection, Sql, Transaction, begin_write},
     orders::{Actor, OrderError},
 };
 
@@ -35,14 +37,18 @@ pub struct Otherwise {
 pub(crate) fn transfer_number(text: &str) -> Result<&str, OrderError> {
     let text = text.trim();
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let is_one = !text.is_empty() && text.len() <= TRANSFER_MAX && text.bytes().all(fits);
+    let is_one = text.len() <= TRANSFER_MAX
+        && text.bytes().all(fits)
+        && text.bytes().any(|byte| byte.is_ascii_alphanumeric());
     if is_one { Ok(text) } else { Err(OrderError::Transfer) }
 }
 
-/// One person says that a stuck refund was given back by a transfer of this number.
+/// One person says that a stuck refund was given back by a transfer of this number. Alipay is asked once more before: it may have sent the
+/// money, and its answer been lost.
 ///
 /// # Errors
-/// [`OrderError::Transfer`]; [`PaymentError::NotStuck`]; [`OrderError::Raced`] if somebody said so before; the database's.
+/// [`OrderError::Transfer`]; [`PaymentError::NotStuck`], also if Alipay did it; [`OrderError::Raced`] if somebody said so before; Alipay's,
+/// while it does not answer; the database's.
 pub async fn tell(
     state: &AppState,
     number: &OrderNumber,
@@ -51,6 +57,7 @@ pub async fn tell(
     operator: &str,
 ) -> Result<(), PaymentError> {
     let reference = transfer_number(reference)?;
+    refuse_done(state, number, out_request_no).await?;
     let now_ms = state.clock.now_ms();
     let mut tx = begin_write(&state.db).await?;
     let refund = stuck(&mut tx, number, out_request_no).await?;
@@ -73,20 +80,24 @@ pub async fn tell(
     Ok(())
 }
 
-/// Another person confirms what was said, and the refund is done.
+/// Another person confirms what was said, and the refund is done. `reference` is what he or she read.
 ///
 /// # Errors
-/// [`OrderError::SamePerson`] who said so; [`PaymentError::NotStuck`] if nobody did; the database's.
+/// [`OrderError::SamePerson`] who said so; [`PaymentError::NotStuck`] if nobody did, or said another number, and if Alipay did it; Alipay's,
+/// while it does not answer; the database's.
 pub async fn confirm(
     state: &AppState,
     number: &OrderNumber,
     out_request_no: &str,
+    reference: &str,
     operator: &str,
 ) -> Result<(), PaymentError> {
+    refuse_done(state, number, out_request_no).await?;
     let now_ms = state.clock.now_ms();
     let mut tx = begin_write(&state.db).await?;
     let refund = stuck(&mut tx, number, out_request_no).await?;
-    let told = refund.otherwise.as_ref().ok_or(PaymentError::NotStuck)?;
+    let told = refund.otherwise.as_ref().filter(|told| told.reference == reference);
+    let told = told.ok_or(PaymentError::NotStuck)?;
     if told.told_by == operator {
         return Err(OrderError::SamePerson(
             "登记退回的人不能确认，请另一位财务或管理员办理 (who gave the money back does not confirm it: ask another)",
@@ -121,10 +132,7 @@ pub async fn withdraw(
     let mut tx = begin_write(&state.db).await?;
     let refund = stuck(&mut tx, number, out_request_no).await?;
     let told = refund.otherwise.ok_or(PaymentError::NotStuck)?;
-    sqlx::query::<Sql>("delete from refunds_otherwise where out_request_no = $1")
-        .bind(out_request_no)
-        .execute(&mut *tx)
-        .await?;
+    withdraw_told(&mut tx, out_request_no).await?;
     let detail = format!("payment={} reference={}", refund.out_trade_no, told.reference);
     let who = Actor::Operator(operator.to_owned());
     audit::record(&mut tx, now_ms, &who, What::RefundUntold, number, &detail).await?;
@@ -132,13 +140,48 @@ pub async fn withdraw(
     Ok(())
 }
 
+/// Ends a refund that Alipay has done although it never said so: nobody gives that money back once more.
+async fn refuse_done(
+    state: &AppState,
+    number: &OrderNumber,
+    out_request_no: &str,
+) -> Result<(), PaymentError> {
+    let Some(client) = &state.outside.alipay else { return Ok(()) };
+    let mut connection = state.db.acquire().await?;
+    let refund = stuck(&mut connection, number, out_request_no).await?;
+    drop(connection);
+    let asked = refund.clone();
+    let call =
+        move |client: &Client| client.refunded(&asked.out_trade_no, &asked.out_request_no, asked.amount);
+    match ask(client, call).await {
+        Ok(false) => Ok(()),
+        Ok(true) => {
+            let mut tx = begin_write(&state.db).await?;
+            withdraw_told(&mut tx, out_request_no).await?;
+            finish(&mut tx, &refund, &Actor::System, "", state.clock.now_ms()).await?;
+            tx.commit().await?;
+            Err(PaymentError::NotStuck)
+        }
+        Err(PaymentError::Alipay(error)) if !error.may_pass() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn withdraw_told(tx: &mut Transaction, out_request_no: &str) -> Result<(), PaymentError> {
+    sqlx::query::<Sql>("delete from refunds_otherwise where out_request_no = $1")
+        .bind(out_request_no)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// The order's refund of this number, which Alipay refuses.
 async fn stuck(
-    tx: &mut Transaction,
+    connection: &mut Connection,
     number: &OrderNumber,
     out_request_no: &str,
 ) -> Result<Refund, PaymentError> {
-    let refunds = in_order(tx, number).await?;
+    let refunds = in_order(connection, number).await?;
     let found = refunds.into_iter().find(|refund| refund.out_request_no == out_request_no);
     found.filter(|refund| refund.state == RefundState::Stuck).ok_or(PaymentError::NotStuck)
 }

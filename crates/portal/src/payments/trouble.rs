@@ -63,9 +63,15 @@ pub async fn troubles(state: &AppState, most: u16) -> Result<Vec<Trouble>, DbErr
         });
     }
     for refund in refund::stuck(state, most).await? {
-        let code = &refund.answer;
+        let text = match refund.answer.as_str() {
+            "" => "支付宝一直没有答复这笔退款，请再次退款 (Alipay never answered this refund: try it again)"
+                .to_owned(),
+            code => format!(
+                "退款被支付宝拒绝 {code}：处理后请再次退款 (Alipay refuses the refund, {code}: settle that and refund again)"
+            ),
+        };
         troubles.push(Trouble {
-            text: format!("退款被支付宝拒绝 {code}：处理后请再次退款 (Alipay refuses the refund, {code}: settle that and refund again)"),
+            text,
             order: refund.order.clone(),
             out_trade_no: refund.out_trade_no.clone(),
             amount: refund.amount,

@@ -111,7 +111,7 @@ fn p15_what_alipay_never_sends_back_is_given_back_otherwise_by_two_people() {
         bench.post_form(cookie, &path, &form).0
     };
     assert_eq!(say(&head, "confirm", ""), 409, "nobody says that it was given back");
-    for reference in ["", " ", "凭证 17", &"1".repeat(65)] {
+    for reference in ["", " ", "-", "凭证 17", &"1".repeat(65)] {
         assert_eq!(say(&finance, "tell", reference), 422, "{reference:?}");
     }
     assert_eq!(say(&finance, "tell", "CMB-2026112600017"), 303);
@@ -123,10 +123,16 @@ fn p15_what_alipay_never_sends_back_is_given_back_otherwise_by_two_people() {
     // Nothing goes back twice: while it is said Alipay is not asked, and what is withdrawn may be asked for again.
     assert_eq!(bench.post_form(&head, &format!("/attention/payments/{number}"), &[]).0, 409);
     assert_eq!(shop.refund(&number).unwrap().state, RefundState::Stuck);
-    assert_eq!((say(&finance, "confirm", ""), say(&head, "withdraw", "")), (403, 303));
+    assert_eq!((say(&finance, "confirm", "CMB-2026112600017"), say(&head, "withdraw", "")), (403, 303));
     assert!(page(bench, &head).contains("退回款项"));
-    assert_eq!((say(&finance, "tell", "CMB-2026112600019"), say(&head, "confirm", "")), (303, 303));
-    assert_eq!((say(&head, "confirm", ""), say(&head, "withdraw", "")), (409, 409), "it is done");
+    assert_eq!(say(&finance, "tell", "CMB-2026112600019"), 303);
+    assert_eq!(say(&head, "confirm", "CMB-2026112600017"), 409, "that is not what stands there now");
+    assert_eq!(say(&head, "confirm", "CMB-2026112600019"), 303);
+    assert_eq!(
+        (say(&head, "confirm", "CMB-2026112600019"), say(&head, "withdraw", "")),
+        (409, 409),
+        "it is done"
+    );
     assert!(page(bench, &head).contains(NOTHING));
     assert_eq!(shop.payment(&number).state, PaymentState::Refunded);
     assert!(shop.double.trades()[0].refunds.is_empty());
@@ -143,6 +149,47 @@ fn p15_what_alipay_never_sends_back_is_given_back_otherwise_by_two_people() {
     };
     assert!(shop.double.change(&format!("{number}_1"), |trade| trade.refunds.push(twice)));
     assert_eq!(shop.reconcile().differences, [Difference::TwiceBack(request, Fen(30_000))]);
+}
+
+#[test]
+fn what_alipay_sent_back_without_a_word_is_not_given_back_otherwise() {
+    let shop = Shop::new();
+    let bench = &shop.bench;
+    let finance = bench.operator("finance", &[Role::Finance]);
+    let head = bench.operator("head", &[Role::Administrator]);
+    let stuck = |faults: Vec<CallFault>| {
+        let number = shop.order();
+        let notice = shop.pay_untold(&shop.begin(&number).out_trade_no);
+        shop.tell(&notice);
+        shop.double.next(faults);
+        shop.refund(&number).unwrap();
+        let sql = sqlx::query("update refunds set state = 'stuck' where state <> 'done'");
+        bench.runtime.block_on(sql.execute(&bench.state.db)).unwrap();
+        number
+    };
+    let say = |cookie: &str, number: &model::OrderNumber, what: &str| {
+        let request = format!("{number}_1R");
+        let form = [("request", request.as_str()), ("what", what), ("reference", "CMB-1")];
+        bench.post_form(cookie, &format!("/attention/refunds/{number}"), &form).0
+    };
+    let number = stuck(vec![CallFault::LoseReply]);
+    assert!(page(bench, &finance).contains("一直没有答复"));
+    shop.double.next([CallFault::Busy]);
+    assert_eq!(say(&finance, &number, "tell"), 409, "Alipay does not say");
+    assert_eq!(say(&finance, &number, "tell"), 409, "Alipay has sent it");
+    assert_eq!(shop.payment(&number).state, PaymentState::Refunded);
+    assert_eq!((shop.audited("refund.told"), shop.audited("refund.done")), (0, 1));
+
+    // Also between the first person and the second.
+    let number = stuck(vec![CallFault::Refuse("ACQ.TRADE_HAS_FINISHED".to_owned())]);
+    assert_eq!(say(&finance, &number, "tell"), 303);
+    let (trade, request) = (format!("{number}_1"), format!("{number}_1R"));
+    let back =
+        Refund { out_request_no: request, fen: 30_000, at_ms: shop.double.trades()[1].paid_ms.unwrap() };
+    assert!(shop.double.change(&trade, |trade| trade.refunds.push(back)));
+    assert_eq!(say(&head, &number, "confirm"), 409);
+    assert_eq!(shop.payment(&number).state, PaymentState::Refunded);
+    assert_eq!(shop.reconcile().differences, []);
 }
 
 #[test]

@@ -212,14 +212,16 @@ fn what_was_paid_by_no_service_is_transferred_and_that_is_written_down() {
         page.contains("待转账的退款") && page.contains(by_hand.as_str()) && page.contains("¥ 300.00"),
         "{page}"
     );
-    assert!(!page.contains(taken_back.as_str()), "its money is back already: {page}");
+    assert!(page.contains(taken_back.as_str()) && page.contains("客户另行付款的才需转账"), "{page}");
+    assert_eq!(page.matches("无需转账").count(), 1, "{page}");
     assert!(bench.get(&finance, &format!("/orders/{by_hand}")).1.contains("待财务转账退回"));
     let path = format!("/attention/transfers/{by_hand}");
     let write = |path: &str, reference: &str| bench.post_form(&finance, path, &[("reference", reference)]).0;
-    assert_eq!(write(&path, "转 1"), 422);
+    assert_eq!((write(&path, "转 1"), write(&path, "-")), (422, 409));
     assert_eq!(write(&path, "CMB-1"), 303);
     assert_eq!(write(&path, "CMB-2"), 409, "once");
-    assert_eq!(write(&format!("/attention/transfers/{taken_back}"), "CMB-3"), 409);
+    assert_eq!(write(&format!("/attention/transfers/{taken_back}"), "-"), 303);
+    assert!(bench.get(&finance, &format!("/orders/{taken_back}")).1.contains("无需转账"));
     assert!(!attention().contains("待转账的退款"));
     let page = bench.get(&finance, &format!("/orders/{by_hand}")).1;
     assert!(page.contains("已转账退回") && page.contains("CMB-1"), "{page}");
@@ -234,6 +236,10 @@ fn an_order_whose_money_is_asked_back_is_not_approved_until_that_is_declined() {
     let (page, approve) = (format!("/review/{number}"), format!("/api/orders/{number}/approve"));
     assert_eq!(shop.bench.post(&shop.cookie, &approve, &json!({})).0, 409);
     assert_eq!(shop.state(&number), "awaiting_review");
+    assert!(
+        shop.bench.get(&shop.cookie, "/review").1.contains("等待退款决定"),
+        "the queue gives it to nobody"
+    );
     let seen = shop.bench.get(&shop.cookie, &page).1;
     assert!(seen.contains("退款申请") && seen.contains("请财务先批准或拒绝"), "{seen}");
 
@@ -282,6 +288,10 @@ fn money_sent_back_in_alipays_console_is_put_before_a_person() {
     shop.decide(&number, true).unwrap();
     assert_eq!(shop.state(&number), "refunded");
     assert!(shop.double.trades()[0].refunds.is_empty());
+    // Finance looks whether the customer paid otherwise since.
+    assert!(bench.get(&finance, "/attention").1.contains("无需转账"));
+    let looked = bench.post_form(&finance, &format!("/attention/transfers/{number}"), &[("reference", "-")]);
+    assert_eq!(looked.0, 303);
     assert!(bench.get(&finance, "/attention").1.contains("没有待处理的事项"));
 
     // Money of a wrong amount that went back so is settled: the order can be paid.

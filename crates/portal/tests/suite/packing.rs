@@ -354,6 +354,13 @@ fn orders_whose_customers_never_come_back_end_and_what_was_paid_by_hand_is_put_b
     // Declined, it is asked for again: an order that nobody ends would keep what it says of persons for ever.
     table.run(refunds::decide(state, &paid, false, OPERATOR)).unwrap();
     table.run(orders::end_idle(state)).unwrap();
+    assert_eq!(
+        table.run(refunds::of_order(&state.db, &paid)).unwrap().unwrap().state,
+        "declined",
+        "not at once"
+    );
+    table.pass_days(91);
+    table.run(orders::end_idle(state)).unwrap();
     assert_eq!(table.run(refunds::of_order(&state.db, &paid)).unwrap().unwrap().state, "asked");
     table.run(refunds::decide(state, &paid, true, OPERATOR)).unwrap();
     assert_eq!(table.state(&paid), OrderState::Refunded);

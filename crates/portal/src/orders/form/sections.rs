@@ -201,7 +201,7 @@ fn invoice(fields: &Fields<'_>, programme: &Programme, unit: Option<&Unit>) -> O
     section.refuse_unknown(true);
     let title = title?;
     let title = if title.is_empty() { unit?.name.clone() } else { title };
-    // The unit's is the one tax number that an order says, and a special invoice is made with one alone.
+    // A special invoice is the unit's own: what it is deducted from is the unit's tax.
     if kind == Some(InvoiceKind::Special) && unit.is_some_and(|unit| unit.name != title) {
         section.error(
             "title",

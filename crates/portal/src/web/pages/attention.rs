@@ -19,7 +19,7 @@ use crate::{
     invoices::{self, InvoiceRow},
     mail, messages,
     payments::{self, Otherwise, PaymentError, Refund},
-    refunds::{self, ToTransfer},
+    refunds::{self, ByHand, ToTransfer},
     web::{access, answer::payment_status, lang::Lang, path::OrderPath, session::Operator},
     webhooks,
 };
@@ -81,6 +81,8 @@ struct Line {
     what: String,
     /// The refund that Alipay refuses, if it is one.
     refund: Option<Refund>,
+    /// Whether there may be nothing to transfer.
+    may_be_none: bool,
 }
 
 impl Line {
@@ -142,6 +144,7 @@ fn money_line(lang: Lang, it: payments::Trouble) -> Line {
         order: it.order,
         since_ms: it.since_ms,
         refund: it.refund,
+        may_be_none: false,
     }
 }
 
@@ -175,11 +178,18 @@ async fn money_taken_back(state: &AppState, lang: Lang) -> Result<Part, DbError>
 /// What came by no service goes back by none.
 async fn transfers(state: &AppState, lang: Lang) -> Result<Part, DbError> {
     let found = refunds::to_transfer(&state.db, ASKED).await?.into_iter();
-    let line = |it: ToTransfer| Line {
-        what: format!("¥ {} · {}", it.amount, it.reason),
-        order: it.order,
-        since_ms: it.since_ms,
-        refund: None,
+    let line = |it: ToTransfer| {
+        let look = it.by_hand == ByHand::Look;
+        let hint = if look {
+            lang.t(
+                " · 款项已在支付宝后台退回，客户另行付款的才需转账",
+                " · sent back at Alipay: transfer what the customer paid otherwise since, if anything",
+            )
+        } else {
+            ""
+        };
+        let what = format!("¥ {} · {}{hint}", it.amount, it.reason);
+        Line { what, order: it.order, since_ms: it.since_ms, refund: None, may_be_none: look }
     };
     let title = lang.t("待转账的退款", "Refunds to be transferred");
     let next = lang.t(
@@ -199,7 +209,13 @@ async fn invoices(state: &AppState, lang: Lang) -> Result<[Part; 3], DbError> {
     let line = |(order, since_ms, it): (OrderNumber, i64, InvoiceRow)| {
         let state = lang.t(it.state.words().0, it.state.words().1);
         let colon = if it.trouble.is_empty() { "" } else { lang.t("：", ": ") };
-        Line { order, since_ms, what: format!("{state}{colon}{}", it.trouble), refund: None }
+        Line {
+            order,
+            since_ms,
+            what: format!("{state}{colon}{}", it.trouble),
+            refund: None,
+            may_be_none: false,
+        }
     };
     let waiting = Part::new(
         "tax-login",
@@ -235,6 +251,7 @@ async fn mails(state: &AppState, lang: Lang) -> Result<Part, DbError> {
         since_ms: it.created_ms,
         what: it.trouble,
         refund: None,
+        may_be_none: false,
     };
     let title = lang.t("14 天内未发出的邮件", "Mails of the last 14 days that could not be sent");
     let next = lang.t(
@@ -250,7 +267,7 @@ async fn news(state: &AppState, lang: Lang) -> Result<Part, DbError> {
         let (zh, en) = it.kind_words();
         let colon = if it.trouble.is_empty() { "" } else { lang.t("：", ": ") };
         let what = format!("{}{colon}{}", lang.t(zh, en), it.trouble);
-        Line { order, since_ms: it.created_ms, what, refund: None }
+        Line { order, since_ms: it.created_ms, what, refund: None, may_be_none: false }
     };
     let title = lang.t("14 天内未送达的短信", "SMS of the last 14 days that did not arrive");
     let next = lang.t(
@@ -267,6 +284,7 @@ async fn platforms(state: &AppState, lang: Lang) -> Result<Part, DbError> {
         order: it.order,
         since_ms: it.at_ms,
         refund: None,
+        may_be_none: false,
     };
     let title = lang.t("采购平台未收到的订单状态", "States of orders that a platform was not told");
     let next = lang
@@ -324,7 +342,7 @@ async fn given_back(
     let (request, who) = (form.request.as_str(), operator.name.as_str());
     let done = match form.what {
         Said::Tell => payments::tell(&state, &number, request, &form.reference, who).await,
-        Said::Confirm => payments::confirm(&state, &number, request, who).await,
+        Said::Confirm => payments::confirm(&state, &number, request, &form.reference, who).await,
         Said::Withdraw => payments::withdraw(&state, &number, request, who).await,
     };
     after(&operator, lang, done)

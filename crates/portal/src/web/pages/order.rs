@@ -25,7 +25,7 @@ use crate::{
     payments::{PaymentError, Refund, RefundState},
     pictures::Picture,
     programmes::PaymentMethod,
-    refunds::{self, RefundRequest},
+    refunds::{self, ByHand, NO_TRANSFER, RefundRequest},
     review,
     stations::{self, KeyFate},
     views::{self, Reason, Shown},

@@ -16,7 +16,7 @@ use crate::{
     orders::{self, Actor, CancelTerms, Order, OrderError},
     payments::{self, PaymentError, Refund, RefundState},
     pictures::{self, Picture},
-    refunds::{self, RefundRequest},
+    refunds::{self, ByHand, RefundRequest},
     stations,
     web::{
         answer::{log_trouble, order_status, payment_status},
