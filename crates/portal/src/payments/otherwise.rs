@@ -157,6 +157,8 @@ async fn refuse_done(
         Ok(false) => Ok(()),
         Ok(true) => {
             let mut tx = begin_write(&state.db).await?;
+            // Another may have confirmed it meanwhile, and that stays on record.
+            let refund = stuck(&mut tx, number, out_request_no).await?;
             withdraw_told(&mut tx, out_request_no).await?;
             finish(&mut tx, &refund, &Actor::System, "", state.clock.now_ms()).await?;
             tx.commit().await?;
