@@ -1,13 +1,11 @@
 //! Money that Alipay does not take back any more (a trade too old, an account that is closed): finance gives it back another way. One
 //! person says how, another confirms it; while it is said Alipay is not asked again, so that nothing goes back twice.
 
-use alipay::Client;
 use model::OrderNumber;
 
 use super::{
-    ask,
     error::PaymentError,
-    refund::{Refund, RefundState, finish, in_order},
+    refund::{Refund, RefundState, ask_after, finish, in_order},
 };
 use crate::{
     app::AppState,
@@ -26,8 +24,6 @@ pub struct Otherwise {
     pub reference: String,
     /// The operator who says so.
     pub told_by: String,
-    /// The other, who confirmed it.
-    pub confirmed_by: Option<String>,
 }
 
 /// The number of a transfer, as somebody typed it.
@@ -150,10 +146,7 @@ async fn refuse_done(
     let mut connection = state.db.acquire().await?;
     let refund = stuck(&mut connection, number, out_request_no).await?;
     drop(connection);
-    let asked = refund.clone();
-    let call =
-        move |client: &Client| client.refunded(&asked.out_trade_no, &asked.out_request_no, asked.amount);
-    match ask(client, call).await {
+    match ask_after(client, &refund).await {
         Ok(false) => Ok(()),
         Ok(true) => {
             let mut tx = begin_write(&state.db).await?;

@@ -75,7 +75,7 @@ pub struct Refund {
 }
 
 const SELECT: &str = "select r.out_request_no, r.out_trade_no, r.order_number, r.amount_fen, r.state, r.answer, r.tries, r.created_ms, \
-     o.reference, o.told_by, o.confirmed_by from refunds r left join refunds_otherwise o on o.out_request_no = r.out_request_no";
+     o.reference, o.told_by from refunds r left join refunds_otherwise o on o.out_request_no = r.out_request_no";
 
 fn read(row: &Row) -> Result<Refund, DbError> {
     let out_request_no: String = row.try_get("out_request_no")?;
@@ -84,10 +84,9 @@ fn read(row: &Row) -> Result<Refund, DbError> {
     let state = RefundState::ALL.into_iter().find(|known| known.code() == state).ok_or_else(broken)?;
     let (reference, told_by): (Option<String>, Option<String>) =
         (row.try_get("reference")?, row.try_get("told_by")?);
-    let confirmed_by = row.try_get("confirmed_by")?;
     let otherwise = reference.zip(told_by);
     Ok(Refund {
-        otherwise: otherwise.map(|(reference, told_by)| Otherwise { reference, told_by, confirmed_by }),
+        otherwise: otherwise.map(|(reference, told_by)| Otherwise { reference, told_by }),
         out_trade_no: row.try_get("out_trade_no")?,
         order: order.parse().map_err(|_| broken())?,
         amount: Fen(row.try_get::<i64, _>("amount_fen")?.unsigned_abs()),
@@ -312,12 +311,17 @@ async fn failed(
     Ok(!code.is_empty())
 }
 
-/// What is refused may have been done long ago, and the answer lost. Alipay's silence says that it is not known.
-async fn has_gone(client: &Port<Client>, refund: &Refund) -> Result<bool, PaymentError> {
+/// Whether Alipay has sent the money of a refund.
+pub(super) async fn ask_after(client: &Port<Client>, refund: &Refund) -> Result<bool, PaymentError> {
     let asked = refund.clone();
     let call =
         move |client: &Client| client.refunded(&asked.out_trade_no, &asked.out_request_no, asked.amount);
-    match ask(client, call).await {
+    ask(client, call).await
+}
+
+/// What is refused may have been done long ago, and the answer lost. Alipay's silence says that it is not known.
+async fn has_gone(client: &Port<Client>, refund: &Refund) -> Result<bool, PaymentError> {
+    match ask_after(client, refund).await {
         Ok(gone) => Ok(gone),
         Err(PaymentError::Alipay(error)) => {
             tracing::warn!(refund = refund.out_request_no, %error, "Alipay did not say whether it was done");

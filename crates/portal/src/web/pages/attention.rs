@@ -86,6 +86,10 @@ struct Line {
 }
 
 impl Line {
+    fn new(order: OrderNumber, since_ms: i64, what: String) -> Self {
+        Self { order, since_ms, what, refund: None, may_be_none: false }
+    }
+
     fn told(&self) -> Option<&Otherwise> {
         self.refund.as_ref().and_then(|refund| refund.otherwise.as_ref())
     }
@@ -139,13 +143,8 @@ async fn parts(state: &AppState, operator: &Operator, lang: Lang) -> Result<Vec<
 const ASKED: u16 = SHOWN_MAX + 1;
 
 fn money_line(lang: Lang, it: payments::Trouble) -> Line {
-    Line {
-        what: format!("¥ {} · {}", it.amount, lang.told(&it.text)),
-        order: it.order,
-        since_ms: it.since_ms,
-        refund: it.refund,
-        may_be_none: false,
-    }
+    let what = format!("¥ {} · {}", it.amount, lang.told(&it.text));
+    Line { refund: it.refund, ..Line::new(it.order, it.since_ms, what) }
 }
 
 async fn money(state: &AppState, lang: Lang) -> Result<Part, DbError> {
@@ -189,7 +188,7 @@ async fn transfers(state: &AppState, lang: Lang) -> Result<Part, DbError> {
             ""
         };
         let what = format!("¥ {} · {}{hint}", it.amount, it.reason);
-        Line { what, order: it.order, since_ms: it.since_ms, refund: None, may_be_none: look }
+        Line { may_be_none: look, ..Line::new(it.order, it.since_ms, what) }
     };
     let title = lang.t("待转账的退款", "Refunds to be transferred");
     let next = lang.t(
@@ -209,13 +208,7 @@ async fn invoices(state: &AppState, lang: Lang) -> Result<[Part; 3], DbError> {
     let line = |(order, since_ms, it): (OrderNumber, i64, InvoiceRow)| {
         let state = lang.t(it.state.words().0, it.state.words().1);
         let colon = if it.trouble.is_empty() { "" } else { lang.t("：", ": ") };
-        Line {
-            order,
-            since_ms,
-            what: format!("{state}{colon}{}", it.trouble),
-            refund: None,
-            may_be_none: false,
-        }
+        Line::new(order, since_ms, format!("{state}{colon}{}", it.trouble))
     };
     let waiting = Part::new(
         "tax-login",
@@ -246,13 +239,7 @@ async fn invoices(state: &AppState, lang: Lang) -> Result<[Part; 3], DbError> {
 
 async fn mails(state: &AppState, lang: Lang) -> Result<Part, DbError> {
     let failed = mail::failed(state, ASKED).await?.into_iter();
-    let line = |it: mail::FailedMail| Line {
-        order: it.order,
-        since_ms: it.created_ms,
-        what: it.trouble,
-        refund: None,
-        may_be_none: false,
-    };
+    let line = |it: mail::FailedMail| Line::new(it.order, it.created_ms, it.trouble);
     let title = lang.t("14 天内未发出的邮件", "Mails of the last 14 days that could not be sent");
     let next = lang.t(
         "检查发信程序；请客户登录“我的订单”下载发票",
@@ -266,8 +253,7 @@ async fn news(state: &AppState, lang: Lang) -> Result<Part, DbError> {
     let line = |(order, it): (OrderNumber, messages::MessageRow)| {
         let (zh, en) = it.kind_words();
         let colon = if it.trouble.is_empty() { "" } else { lang.t("：", ": ") };
-        let what = format!("{}{colon}{}", lang.t(zh, en), it.trouble);
-        Line { order, since_ms: it.created_ms, what, refund: None, may_be_none: false }
+        Line::new(order, it.created_ms, format!("{}{colon}{}", lang.t(zh, en), it.trouble))
     };
     let title = lang.t("14 天内未送达的短信", "SMS of the last 14 days that did not arrive");
     let next = lang.t(
@@ -279,12 +265,9 @@ async fn news(state: &AppState, lang: Lang) -> Result<Part, DbError> {
 
 async fn platforms(state: &AppState, lang: Lang) -> Result<Part, DbError> {
     let dead = webhooks::dead(&state.db, ASKED).await?.into_iter();
-    let line = |it: webhooks::Event| Line {
-        what: format!("{} · {} · ×{} · {}", it.programme, lang.state(&it.state), it.tries, it.error),
-        order: it.order,
-        since_ms: it.at_ms,
-        refund: None,
-        may_be_none: false,
+    let line = |it: webhooks::Event| {
+        let what = format!("{} · {} · ×{} · {}", it.programme, lang.state(&it.state), it.tries, it.error);
+        Line::new(it.order, it.at_ms, what)
     };
     let title = lang.t("采购平台未收到的订单状态", "States of orders that a platform was not told");
     let next = lang
